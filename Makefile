@@ -1,0 +1,44 @@
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: demo test lint bench weights samples clean
+
+# From the videos in input/ to labels.
+demo: $(VENV)/runtime
+	$(RUN) extract_landmarks.py --fd dlib --ld dlib
+	$(RUN) classify.py
+
+test: $(VENV)/development
+	$(RUN) -m pytest
+
+lint: $(VENV)/development
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+bench: $(VENV)/development
+	$(RUN) -m benchmarks.run
+
+# How the bundled weights and the sample videos were made.
+TRACKS ?= ../shared/training
+TEACHERS ?= ../shared/reference/weights
+weights: $(VENV)/development
+	for format in normalized aligned; do \
+	  $(RUN) -m training.train --config training/bundled.yaml --tracks $(TRACKS) \
+	    --teachers $(TEACHERS) --format $$format --output model_weights/bundled-$$format || exit; \
+	done
+
+samples: $(VENV)/development
+	$(RUN) -m training.make_sample_videos --output input --landmarks landmarks
+
+clean:
+	rm -rf landmarks_new/*.txt visualize/*.avi landmark_logs.txt
+
+$(VENV)/runtime: requirements.txt
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --requirement requirements.txt
+	touch $@
+
+$(VENV)/development: requirements-dev.txt $(VENV)/runtime
+	$(RUN) -m pip install --quiet --requirement requirements-dev.txt
+	touch $@

@@ -1,0 +1,70 @@
+"""What tests share: where the reference material is, and small videos of a real face."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+os.environ["LRNET_OFFLINE"] = "1"  # no test reaches for the network but those with a local server
+
+PROJECT = Path(__file__).resolve().parent.parent
+REFERENCE = PROJECT.parent / "shared" / "reference"
+TRAINING = PROJECT.parent / "shared" / "training"
+
+
+def reference(*parts: str) -> Path:
+    """A path below ../shared/reference; skips the test where it is absent."""
+    path = REFERENCE.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"reference material is missing: {path}")
+    return path
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    return np.random.default_rng(1)
+
+
+@pytest.fixture(scope="session")
+def face_frames() -> list[np.ndarray]:
+    """The first 40 frames of our sample video, half size: (256, 256, 3) uint8 BGR."""
+    capture = cv2.VideoCapture(str(PROJECT / "input" / "sample_real.mp4"))
+    frames = [cv2.resize(capture.read()[1], (256, 256)) for _ in range(40)]
+    capture.release()
+    return frames
+
+
+def write_video(path: Path, frames: list[np.ndarray], fps: float = 25) -> Path:
+    """Writes frames as a Motion JPEG .avi."""
+    height, width = frames[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, (width, height))
+    assert writer.isOpened()
+    for frame in frames:
+        writer.write(frame)
+    writer.release()
+    return path
+
+
+@pytest.fixture(scope="session")
+def face_video(tmp_path_factory, face_frames) -> Path:
+    return write_video(tmp_path_factory.mktemp("face") / "face.avi", face_frames)
+
+
+@pytest.fixture(scope="session")
+def empty_video(tmp_path_factory, face_frames) -> Path:
+    """Twelve frames of noise: a video without a face."""
+    noise = np.random.default_rng(2).integers(0, 255, (12, 120, 160, 3), np.uint8)
+    return write_video(tmp_path_factory.mktemp("empty") / "empty.avi", list(noise))
+
+
+@pytest.fixture
+def wandering_landmarks(random) -> np.ndarray:
+    """Normalized landmarks (90, 68, 2) of a face that moves a little, on the grid of 1/200."""
+    angle = np.linspace(0, 2 * np.pi, 68, endpoint=False)
+    face = 0.6 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    face[36:42] = (-0.25, -0.2) + 0.05 * face[36:42]
+    face[42:48] = (0.25, -0.2) + 0.05 * face[42:48]
+    moves = 0.01 * random.standard_normal((90, 1, 2)).cumsum(axis=0)
+    return np.rint((face + moves) * 200) / 200

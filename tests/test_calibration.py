@@ -1,0 +1,107 @@
+import cv2
+import numpy as np
+import pytest
+from conftest import reference
+
+from utils.calibration import Calibrator, LandmarkKalman, lucas_kanade, normalize
+from utils.deprecated import lucas_kanade_numpy
+from utils.landmark_utils import DetectedTrack, calibrate_landmarks, fill_gaps
+from utils.videos import read_frames
+
+
+@pytest.fixture
+def texture(random) -> np.ndarray:
+    """A smooth random picture, uint8 (200, 200, 3)."""
+    noise = random.integers(0, 255, (200, 200, 3)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 3)
+    return cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+
+
+def shifted(picture: np.ndarray, x: float, y: float) -> np.ndarray:
+    matrix = np.array([[1, 0, x], [0, 1, y]], np.float32)
+    return cv2.warpAffine(picture, matrix, picture.shape[1::-1], borderMode=cv2.BORDER_REFLECT)
+
+
+@pytest.mark.parametrize("crop", ["stable", "per-frame"])
+@pytest.mark.parametrize("gaps", ["clean", "gaps"])
+@pytest.mark.parametrize("video", ["dfo_fake", "dfo_real"])
+def test_calibration_reproduces_the_published_code(video, gaps, crop):
+    raw = np.load(reference("golden", f"{video}_{gaps}_raw.npz"))
+    golden = np.loadtxt(reference("golden", f"{video}_{gaps}_{crop.replace('-', '')}.txt"))
+    path = reference("videos", f"{video}.mp4")
+    height, width = next(read_frames(path)).shape[:2]
+    landmarks, first = fill_gaps(raw["landmarks"].astype(float), raw["detected"])
+    track = DetectedTrack(landmarks, raw["detected"][first:], first, width, height)
+    ours = calibrate_landmarks(read_frames(path), track, crop).landmarks.reshape(len(golden), -1)
+    off = np.abs(np.round(ours, 5) - golden)
+    assert (off < 1e-9).mean() >= 0.999
+    assert off.max() <= 0.005
+
+
+def test_flow_follows_a_shifted_picture(texture):
+    start = np.array([[60.0, 80.0], [120.0, 110.0]])
+    points, found = lucas_kanade(texture, shifted(texture, 3.5, -2.25), start, start)
+    assert found.all()
+    assert np.abs(points - start - (3.5, -2.25)).max() < 0.1
+
+
+def test_the_numpy_tracker_agrees_with_opencv(texture, random):
+    moved = shifted(texture, 4.3, 1.6)
+    start = random.uniform(40, 160, (12, 2))
+    ours, found = lucas_kanade_numpy(texture, moved, start, start)
+    theirs, found_by_opencv = lucas_kanade(texture, moved, start, start)
+    assert found.all() and found_by_opencv.all()
+    assert np.abs(ours - theirs).max() < 0.1
+
+
+def test_the_numpy_tracker_gives_up_where_nothing_is_to_be_seen():
+    flat = np.full((100, 100, 3), 128, np.uint8)
+    start = np.array([[50.0, 50.0]])
+    assert not lucas_kanade_numpy(flat, flat, start, start)[1].any()
+
+
+def test_an_untrusted_landmark_keeps_its_detection_and_its_variance():
+    kalman = LandmarkKalman()
+    still, jump = np.zeros((68, 2)), np.full((68, 2), 9.0)
+    trusted = np.zeros(68, bool)
+    assert (kalman.update(still, still, still, jump, trusted) == jump).all()
+    assert (kalman.variance == 0).all()
+
+
+def test_a_still_detection_is_believed_whole():
+    kalman = LandmarkKalman()
+    still = np.zeros((68, 2))
+    flowed = np.full((68, 2), 2.0)
+    merged = kalman.update(still, flowed, still, still, np.ones(68, bool))
+    assert (merged == still).all()  # R = 0, so K = 1
+
+
+def test_the_gain_follows_the_formula():
+    kalman = LandmarkKalman()
+    still, flowed, detected = (
+        np.zeros((68, 2)),
+        np.full((68, 2), [4.0, 0]),
+        np.full((68, 2), [8.0, 0]),
+    )
+    merged = kalman.update(still, flowed, still, detected, np.ones(68, bool))
+    gain = 0.3 / (0.3 + 8 / 4)
+    assert merged[0].tolist() == [np.trunc(4 + gain * 4), 0]
+    assert kalman.variance[0] == pytest.approx((1 - gain) * 0.3)
+
+
+def test_the_first_frame_is_its_detection():
+    face, detection = np.zeros((400, 400, 3), np.uint8), np.arange(136.0).reshape(68, 2)
+    assert (Calibrator().step(face, detection) == detection).all()
+
+
+def test_a_still_face_is_trusted_and_stays(random):
+    face = cv2.resize(random.integers(0, 255, (100, 100, 3), np.uint8), (400, 400))
+    detection = np.rint(random.uniform(50, 350, (68, 2)))
+    calibrator = Calibrator()
+    calibrator.step(face, detection)
+    assert (calibrator.step(face, detection) == detection).all()
+    assert calibrator.trusted_share == 1
+
+
+def test_normalized_landmarks_run_from_minus_one_to_one():
+    assert normalize(np.array([0, 200, 400])).tolist() == [-1, 0, 1]

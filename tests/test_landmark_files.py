@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from utils.errors import InputError
+from utils.landmark_files import LandmarkTrack, output_names, read_landmarks, write_landmarks
+
+numbers = st.floats(-2, 2, allow_nan=False)
+
+
+@given(
+    hnp.arrays(np.float64, st.tuples(st.integers(1, 4), st.just(68), st.just(2)), elements=numbers),
+    st.dictionaries(st.sampled_from(["video", "crop", "note"]), st.text(max_size=30), max_size=3),
+)
+def test_what_is_written_is_read_again(tmp_path_factory, landmarks, header):
+    path = tmp_path_factory.mktemp("files") / "face.txt"
+    write_landmarks(path, LandmarkTrack(landmarks, "normalized", header))
+    track = read_landmarks(path)
+    assert np.abs(track.landmarks - landmarks).max() <= 0.5e-5 + 1e-12
+    assert track.format == "normalized"
+    assert track.header["lrnet-landmarks"] == "1"
+    for key, value in header.items():
+        assert track.header[key].split() == value.split()
+
+
+def test_numpy_reads_a_landmark_file(tmp_path, wandering_landmarks):
+    path = tmp_path / "face.txt"
+    write_landmarks(path, LandmarkTrack(wandering_landmarks, "normalized"))
+    assert np.loadtxt(path).shape == (90, 136)
+
+
+def test_no_partial_file_is_left_where_writing_fails(tmp_path, monkeypatch, wandering_landmarks):
+    def full_disk(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savetxt", full_disk)
+    with pytest.raises(InputError, match="No space left"):
+        write_landmarks(tmp_path / "face.txt", LandmarkTrack(wandering_landmarks, "normalized"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("", "holds no landmarks"),
+        ("# format: normalized\n", "holds no landmarks"),
+        ("hello world\n", "not a landmark file"),
+        ("1 2 3\n4 5 6\n", "3 numbers a line"),
+        ("1 2\n3\n", "not a landmark file"),
+        ("nan " * 136 + "\n", "frame 0 holds NaN"),
+        ("# lrnet-landmarks: 2\n" + "0 " * 136, "version 2"),
+        ("# format: polar\n" + "0 " * 136, "unknown landmark format"),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_why(tmp_path, content, complaint):
+    path = tmp_path / "bad.txt"
+    path.write_text(content)
+    with pytest.raises(InputError, match=complaint) as caught:
+        read_landmarks(path)
+    assert "bad.txt" in str(caught.value)
+
+
+def test_a_binary_file_is_refused(tmp_path):
+    path = tmp_path / "bad.txt"
+    path.write_bytes(bytes(range(256)) * 9)
+    with pytest.raises(InputError, match="not a landmark file"):
+        read_landmarks(path)
+
+
+def test_a_missing_file_is_an_input_error(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        read_landmarks(tmp_path / "none.txt")
+
+
+def names(*videos: str) -> list[str]:
+    return output_names([Path(video) for video in videos])
+
+
+def test_a_landmark_file_is_named_for_its_video():
+    assert names("in/a.mp4", "in/b.1.mp4", "in/b.2.mp4") == ["a.txt", "b.1.txt", "b.2.txt"]
+
+
+def test_videos_of_one_stem_keep_their_whole_name():
+    assert names("a.mp4", "a.avi", "b.avi") == ["a.mp4.txt", "a.avi.txt", "b.txt"]
+
+
+def test_a_stem_that_is_another_videos_name_does_not_collide():
+    assert len(set(names("a.mp4", "a.avi", "a.mp4.mkv"))) == 3
+
+
+def test_one_file_name_from_two_folders_is_refused():
+    with pytest.raises(InputError, match="two folders"):
+        names("x/a.mp4", "y/a.mp4")

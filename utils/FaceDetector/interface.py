@@ -1,0 +1,30 @@
+"""What every face detector offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+
+class FaceDetector(Protocol):
+    """Finds the faces of pictures.
+
+    Attributes:
+        name: as `--fd` has it.
+    """
+
+    name: str
+
+    def detect(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Face boxes of a batch of frames of one size.
+
+        Args:
+            frames: uint8 (H, W, 3) BGR each.
+
+        Returns:
+            For each frame float64 (faces, 5): left, top, right, bottom in frame pixels, and the
+            detector's own score (higher is surer); (0, 5) where no face was found.
+        """
+        ...

@@ -1,0 +1,65 @@
+"""dlib's 68-point shape predictor (regression trees), as `face_recognition_models` carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from utils.errors import InputError
+
+PACKAGE = "face_recognition_models"
+MODEL_FILE = "shape_predictor_68_face_landmarks.dat"
+SURROUNDINGS = 0.6  # of the box on each side: what the predictor's pixel tests may reach
+
+
+def model_path() -> Path:
+    """Where the installed package keeps the predictor; the package itself is never imported.
+
+    Raises:
+        InputError: the package, or the file in it, is missing.
+    """
+    try:
+        files = metadata.files(PACKAGE) or []
+    except metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        path = Path(str(file.locate()))
+        if path.name == MODEL_FILE and path.is_file():
+            return path
+    raise InputError(f"{MODEL_FILE} is missing; pip install {PACKAGE} brings it")
+
+
+class DlibPredictor:
+    """See `utils.LandmarkDetector.interface.LandmarkDetector`; it knows no score, so all are 1."""
+
+    name = "dlib"
+    batch_size = 1
+    detect_every = 5
+
+    def __init__(self) -> None:
+        import dlib
+
+        self._rectangle = dlib.rectangle
+        self._predictor = dlib.shape_predictor(str(model_path()))
+
+    def detect(
+        self, frames: Sequence[np.ndarray], boxes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        pairs = zip(frames, boxes, strict=True)
+        landmarks = np.array([self._predict(frame, box) for frame, box in pairs])
+        return landmarks, np.ones(len(landmarks))
+
+    def _predict(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+        left, top, right, bottom = np.rint(box).astype(int)
+        margin = int(SURROUNDINGS * max(right - left, bottom - top))
+        from_x, from_y = max(0, left - margin), max(0, top - margin)
+        nearby = frame[from_y : max(0, bottom + margin), from_x : max(0, right + margin)]
+        rectangle = self._rectangle(
+            int(left - from_x), int(top - from_y), int(right - from_x) - 1, int(bottom - from_y) - 1
+        )
+        shape = self._predictor(cv2.cvtColor(nearby, cv2.COLOR_BGR2RGB), rectangle)
+        return np.array([(point.x + from_x, point.y + from_y) for point in shape.parts()], float)

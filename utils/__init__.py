@@ -1,0 +1,1 @@
+"""The library that `extract_landmarks.py` and `classify.py` share."""

@@ -1,0 +1,50 @@
+"""What the scripts say to people: notices, errors and progress on stderr; exit statuses."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from utils.errors import InputError
+
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+def say(message: str) -> None:
+    """Prints one line on stderr without breaking a progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(" ".join(message.split()), file=sys.stderr)
+
+
+def progress(items: Iterable, **options: Any) -> Any:
+    """A tqdm bar on stderr; silent where stderr is no terminal and `LRNET_PROGRESS` is not set."""
+    from tqdm import tqdm
+
+    hidden = not (sys.stderr.isatty() or os.environ.get("LRNET_PROGRESS"))
+    return tqdm(items, file=sys.stderr, disable=hidden, dynamic_ncols=True, **options)
+
+
+def run_script(name: str, main: Callable[[], int]) -> int:
+    """Runs `main` and turns what ends it early into one line and an exit status.
+
+    A defect of the program itself is one line too, with the traceback under `LRNET_DEBUG=1`.
+    """
+    try:
+        return main()
+    except InputError as error:
+        say(f"{name}: {error}")
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        say(f"{name}: interrupted; what was finished is kept, run again to go on")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of stdout went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except Exception as error:
+        if os.environ.get("LRNET_DEBUG"):
+            raise
+        say(f"{name}: unexpected {type(error).__name__}: {error} (LRNET_DEBUG=1 shows where)")
+        return EXIT_FAILED

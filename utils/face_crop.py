@@ -1,0 +1,111 @@
+"""The square crop around a face in which its landmarks are calibrated.
+
+LRNet calibrates on a 400 x 400 picture of the face. Where that picture is cut from decides how much
+of the head's own motion stays in the landmarks: the per-frame crop follows size and place of every
+frame, the stable crop keeps one size for the whole video and lets the place move only when the face
+moved by more than a pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from utils.shared import CROP_PIXELS
+
+BOX_SCALE = 1.2  # side of the crop over the larger side of the landmarks' bounding box
+STILL_PIXELS = 1.42  # a centre that moved less (a step to a diagonal neighbour) stays where it was
+
+
+@dataclass(frozen=True)
+class CropBox:
+    """A square in frame pixels: its top left corner and its side."""
+
+    left: int
+    top: int
+    side: int
+
+
+def face_extents(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and size of each frame's face.
+
+    Args:
+        landmarks: (frames, 68, 2), x and y in frame pixels, integer or float.
+
+    Returns:
+        Centres (frames, 2), the middle of the landmarks' bounding box, rounded down, int64; and
+        sizes (frames,), its larger side, float64; both in pixels.
+    """
+    low, high = landmarks.min(axis=1), landmarks.max(axis=1)
+    return ((low + high) // 2).astype(np.int64), (high - low).max(axis=1).astype(np.float64)
+
+
+def stable_size(sizes: np.ndarray) -> int:
+    """The one face size of a video: the mean over its frames but the last, rounded.
+
+    The published code leaves the last frame out; with a single frame that frame counts.
+    """
+    counted = sizes[:-1] if len(sizes) > 1 else sizes
+    return int(np.rint(counted.mean()))
+
+
+def settle_centres(centres: np.ndarray) -> np.ndarray:
+    """Centres (frames, 2) that stay where they were until the face moved by `STILL_PIXELS`."""
+    settled = centres.copy()
+    for now in range(1, len(settled)):
+        if np.linalg.norm(settled[now] - settled[now - 1]) < STILL_PIXELS:
+            settled[now] = settled[now - 1]
+    return settled
+
+
+def crop_box(centre: np.ndarray, size: float, frame_width: int, frame_height: int) -> CropBox:
+    """The square around a face, cut to the frame.
+
+    Args:
+        centre: (2,) x and y in pixels.
+        size: the face's size in pixels.
+        frame_width, frame_height: in pixels.
+
+    Returns:
+        A box whose corner lies inside the frame and whose side is even before it is cut to the
+        frame's right and bottom edge. A side of at least one pixel is kept.
+    """
+    half = int(size * BOX_SCALE) // 2
+    left = int(np.clip(centre[0] - half, 0, frame_width - 1))
+    top = int(np.clip(centre[1] - half, 0, frame_height - 1))
+    return CropBox(left, top, max(1, min(2 * half, frame_width - left, frame_height - top)))
+
+
+def video_crops(
+    landmarks: np.ndarray, frame_width: int, frame_height: int, stable: bool
+) -> list[CropBox]:
+    """One crop box a frame of a landmark sequence (frames, 68, 2) in frame pixels."""
+    centres, sizes = face_extents(landmarks)
+    if stable:
+        centres = settle_centres(centres)
+        sizes = np.full(len(sizes), float(stable_size(sizes)))
+    return [
+        crop_box(centre, size, frame_width, frame_height)
+        for centre, size in zip(centres, sizes, strict=True)
+    ]
+
+
+def cut_face(frame: np.ndarray, box: CropBox) -> np.ndarray:
+    """The face in `box`, resized to (400, 400, 3) uint8; bicubic to enlarge, area to shrink."""
+    face = frame[box.top : box.top + box.side, box.left : box.left + box.side]
+    enlarging = box.side < CROP_PIXELS
+    method = cv2.INTER_CUBIC if enlarging else cv2.INTER_AREA
+    return cv2.resize(face, (CROP_PIXELS, CROP_PIXELS), interpolation=method)
+
+
+def to_crop_pixels(landmarks: np.ndarray, box: CropBox) -> np.ndarray:
+    """Landmarks (68, 2) from frame pixels to whole pixels of the 400-pixel crop, float64."""
+    corner = np.array([box.left, box.top])
+    return np.rint((landmarks - corner) * (CROP_PIXELS / box.side))
+
+
+def to_frame_pixels(landmarks: np.ndarray, box: CropBox) -> np.ndarray:
+    """Landmarks (68, 2) from the 400-pixel crop back to frame pixels, float64."""
+    return landmarks * (box.side / CROP_PIXELS) + (box.left, box.top)

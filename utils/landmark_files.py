@@ -1,0 +1,130 @@
+"""Landmark files: 136 numbers a line, a line a frame, after header lines `# key: value`."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from utils.errors import InputError
+from utils.landmark_formats import FORMATS, recognise_format
+from utils.shared import LANDMARKS, VALUES_PER_FRAME
+
+VERSION_KEY, VERSION = "lrnet-landmarks", "1"
+SUFFIX = ".txt"
+
+
+@dataclass(frozen=True)
+class LandmarkTrack:
+    """One face through one video.
+
+    Attributes:
+        landmarks: (frames, 68, 2) float64, in the units of `format`.
+        format: `normalized` or `aligned`.
+        header: the file's header lines, in their order.
+    """
+
+    landmarks: np.ndarray
+    format: str
+    header: dict[str, str] = field(default_factory=dict)
+
+
+def _read_header(path: Path) -> dict[str, str]:
+    header = {}
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if not line.startswith("#"):
+                break
+            key, colon, value = line[1:].partition(":")
+            if colon:
+                header[key.strip()] = value.strip()
+    return header
+
+
+def _read_values(path: Path) -> np.ndarray:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # "input contained no data": checked below
+            values = np.loadtxt(path, ndmin=2, encoding="utf-8")
+    except (ValueError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0].split("; use")[0]
+        raise InputError(f"{path}: not a landmark file ({reason})") from None
+    if values.size == 0:
+        raise InputError(f"{path}: holds no landmarks; extract them again")
+    if values.shape[1] != VALUES_PER_FRAME:
+        raise InputError(
+            f"{path}: {values.shape[1]} numbers a line where 68 landmarks make {VALUES_PER_FRAME}"
+        )
+    broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if broken.size:
+        raise InputError(
+            f"{path}: frame {broken[0]} holds NaN or infinite numbers; extract it again"
+        )
+    return values
+
+
+def read_landmarks(path: Path) -> LandmarkTrack:
+    """Reads a landmark file, with or without a header.
+
+    Raises:
+        InputError: no such file, not numbers, another width, NaN, or an unknown format or version.
+    """
+    try:
+        header = _read_header(path)
+        values = _read_values(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    version = header.get(VERSION_KEY, VERSION)
+    if version != VERSION:
+        raise InputError(f"{path}: landmark file version {version}; this program reads {VERSION}")
+    landmarks = values.reshape(-1, LANDMARKS, 2)
+    file_format = header.get("format") or recognise_format(landmarks)
+    if file_format not in FORMATS:
+        raise InputError(f"{path}: unknown landmark format {file_format!r}")
+    return LandmarkTrack(landmarks, file_format, header)
+
+
+def write_landmarks(path: Path, track: LandmarkTrack) -> None:
+    """Writes a landmark file whole or not at all: a temporary name in its folder, then a rename.
+
+    Five decimals a number; the header begins with version and format.
+
+    Raises:
+        InputError: the folder cannot be written, or the disk is full.
+    """
+    header = {VERSION_KEY: VERSION, "format": track.format}
+    header |= {key: " ".join(str(value).split()) for key, value in track.header.items()} | header
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8") as file:
+            file.writelines(f"# {key}: {value}\n" for key, value in header.items())
+            np.savetxt(file, track.landmarks.reshape(len(track.landmarks), -1), fmt="%.5f")
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def output_names(videos: list[Path]) -> list[str]:
+    """File names for the landmarks of videos: `<stem>.txt`, or `<name>.txt` where stems meet.
+
+    Raises:
+        InputError: two videos of different folders have one file name.
+    """
+    for name, count in Counter(video.name for video in videos).items():
+        if count > 1:
+            raise InputError(f"{name}: given from two folders; extract them with different -o")
+    stems = Counter(video.stem for video in videos)
+    names = [video.stem if stems[video.stem] == 1 else video.name for video in videos]
+    # "a.mp4.mkv" has the stem that "a.mp4" takes as its name beside "a.avi"
+    taken = Counter(names)
+    names = [
+        name if taken[name] == 1 else video.name for name, video in zip(names, videos, strict=True)
+    ]
+    return [name + SUFFIX for name in names]

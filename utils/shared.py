@@ -1,0 +1,30 @@
+"""The constants that several modules must agree on. Nothing here changes at run time."""
+
+# Landmarks: the 68 points of iBUG 300-W, numbered from 0 as in its annotation scheme.
+LANDMARKS = 68
+VALUES_PER_FRAME = 2 * LANDMARKS  # x0 y0 ... x67 y67, one line of a landmark file
+
+# Subject's right eye is on the left of the picture. Six points each.
+RIGHT_EYE = slice(36, 42)
+LEFT_EYE = slice(42, 48)
+
+# For landmark i of a mirrored face, the landmark it was before the mirror.
+MIRRORED_LANDMARKS = (
+    *range(16, -1, -1),  # jaw
+    *range(26, 16, -1),  # eyebrows
+    *range(27, 31),  # bridge of the nose
+    *range(35, 30, -1),  # nostrils
+    *(45, 44, 43, 42, 47, 46),  # right eye
+    *(39, 38, 37, 36, 41, 40),  # left eye
+    *range(54, 47, -1),  # outer lip, upper
+    *range(59, 54, -1),  # outer lip, lower
+    *range(64, 59, -1),  # inner lip, upper
+    *range(67, 64, -1),  # inner lip, lower
+)
+
+# The calibrated face: a square crop of this many pixels (LRNet's `face_size_normalized`).
+CROP_PIXELS = 400
+CROP_CENTRE = CROP_PIXELS // 2  # normalized = (pixels - CROP_CENTRE) / CROP_CENTRE
+
+# Scores: 0 = real, 1 = fake.
+FAKE_THRESHOLD = 0.5
