@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Videos -> landmark files. See README.md, or run with -h."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from utils.console import run_script
+
+NAME = "extract_landmarks"
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"{NAME}.py",
+        description="Extract calibrated face landmarks from videos, one text file a video.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "-i",
+        "--input_path",
+        nargs="+",
+        type=Path,
+        default=[Path("input")],
+        help="a folder of videos, or video files",
+    )
+    add("-o", "--output_path", type=Path, default=Path("landmarks_new"), help="where to write")
+    add("-v", "--visualize", action="store_true", help="also write videos with the landmarks drawn")
+    add("--visualize_path", type=Path, default=Path("visualize"), help="where -v writes")
+    add(
+        "-l",
+        "--log_file",
+        type=Path,
+        default=Path("landmark_logs.txt"),
+        help="one line is appended for each video",
+    )
+    add(
+        "--fd",
+        choices=("blazeface", "retinaface", "dlib"),
+        help="face detector (blazeface, or dlib where its weights cannot be had)",
+    )
+    add(
+        "--ld",
+        choices=("fan", "dlib"),
+        help="landmark detector (fan, or dlib where its weights cannot be had)",
+    )
+    add(
+        "--crop",
+        choices=("stable", "per-frame"),
+        default="stable",
+        help="one crop size for the whole video, or each frame's own",
+    )
+    add(
+        "--detect_every",
+        type=int,
+        default=0,
+        metavar="K",
+        help="look for the face's box on every K-th frame; 0 is the landmark detector's own K",
+    )
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
+    add("--workers", type=int, default=1, metavar="N", help="videos extracted at the same time")
+    add("--overwrite", action="store_true", help="extract again what has landmarks already")
+    given = parser.parse_args(arguments)
+    if given.workers < 1:
+        parser.error("--workers must be 1 or more")
+    if given.detect_every < 0:
+        parser.error("--detect_every must be 0 or more")
+    return given
+
+
+def main() -> int:
+    given = parse_arguments()
+    from utils.detector_choice import choose_detectors, choose_device
+    from utils.extraction import ExtractionOptions, extract_videos
+
+    device = choose_device(given.device)
+    face_detector, landmark_detector = choose_detectors(given.fd, given.ld)
+    options = ExtractionOptions(
+        output_path=given.output_path,
+        visualize=given.visualize,
+        visualize_path=given.visualize_path,
+        log_file=given.log_file,
+        face_detector=face_detector,
+        landmark_detector=landmark_detector,
+        crop=given.crop,
+        detect_every=given.detect_every,
+        device=device,
+        workers=given.workers,
+        overwrite=given.overwrite,
+    )
+    return extract_videos(given.input_path, options)
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(NAME, main))

@@ -1,0 +1,146 @@
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+from conftest import PROJECT, write_video
+
+import extract_landmarks
+from utils.console import run_script
+from utils.landmark_files import read_landmarks
+
+DLIB = ("--fd", "dlib", "--ld", "dlib")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(monkeypatch, capsys, *arguments: object) -> tuple[int, str]:
+    """Exit status and stderr of extract_landmarks.py, run here; its stdout must stay empty."""
+    monkeypatch.setattr(sys, "argv", ["extract_landmarks.py", *map(str, arguments), *DLIB])
+    status = run_script(extract_landmarks.NAME, extract_landmarks.main)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    return status, printed.err
+
+
+def test_a_video_becomes_a_landmark_file(monkeypatch, capsys, here, face_video):
+    status, _ = run(monkeypatch, capsys, "-i", face_video, "-o", "out")
+    track = read_landmarks(here / "out" / "face.txt")
+    assert status == 0
+    assert track.landmarks.shape == (40, 68, 2) and track.format == "normalized"
+    assert 0.5 < np.ptp(track.landmarks[0, :, 0]) < 2
+    expected = {
+        "video": "face.avi", "fps": "25", "frames": "40", "first_frame": "0",
+        "face_detector": "dlib", "landmark_detector": "dlib", "crop": "stable",
+    }  # fmt: skip
+    assert expected.items() <= track.header.items()
+
+
+def test_a_rerun_skips_what_is_done(monkeypatch, capsys, here, face_video):
+    run(monkeypatch, capsys, "-i", face_video, "-o", "out")
+    before = (here / "out" / "face.txt").stat().st_mtime_ns
+    status, errors = run(monkeypatch, capsys, "-i", face_video, "-o", "out")
+    assert status == 0 and "1 skipped" in errors
+    assert (here / "out" / "face.txt").stat().st_mtime_ns == before
+    run(monkeypatch, capsys, "-i", face_video, "-o", "out", "--overwrite")
+    assert (here / "out" / "face.txt").stat().st_mtime_ns > before
+
+
+def test_each_video_gets_a_log_line(monkeypatch, capsys, here, face_video):
+    run(monkeypatch, capsys, "-i", face_video, "-o", "out", "-l", "log.txt")
+    video, score, moment, *counts = (here / "log.txt").read_text().split()
+    assert (video, float(score)) == ("face.avi", 1.0)
+    assert time.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S")
+    assert counts[:2] == ["frames=40", "with_face=40"]
+    assert 0.8 < float(counts[2].removeprefix("trusted=")) <= 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_bad_videos_get_a_line_each_and_cost_no_other(
+    monkeypatch, capsys, here, face_video, empty_video, workers
+):
+    folder = here / "videos"
+    folder.mkdir()
+    (folder / "text.mp4").write_text("no video at all")
+    (folder / "void.mp4").write_bytes(b"")
+    whole = face_video.read_bytes()
+    (folder / "cut.avi").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty.avi").write_bytes(empty_video.read_bytes())
+    (folder / "good.avi").write_bytes(whole)
+    status, errors = run(monkeypatch, capsys, "-i", folder, "-o", "out", "--workers", workers)
+    assert status == 1
+    assert [path.name for path in (here / "out").iterdir()] == ["good.txt"]
+    for name, reason in {
+        "text.mp4": "not a video", "void.mp4": "empty", "cut.avi": "damaged",
+        "empty.avi": "no face in any of 12 frames",
+    }.items():  # fmt: skip
+        (line,) = [line for line in errors.splitlines() if name in line and "good" not in line]
+        assert reason in line
+    assert "1 extracted to out, 0 skipped, 4 failed" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_folder_without_videos_is_an_error(monkeypatch, capsys, here):
+    status, errors = run(monkeypatch, capsys, "-i", here, "-o", "out")
+    assert status == 2 and "no videos in this folder" in errors
+
+
+def test_a_missing_input_is_an_error(monkeypatch, capsys, here):
+    status, errors = run(monkeypatch, capsys, "-i", "nowhere")
+    assert status == 2 and "nowhere: no such file" in errors
+
+
+def test_visualize_writes_two_videos_of_the_videos_size(monkeypatch, capsys, here, face_video):
+    run(monkeypatch, capsys, "-i", face_video, "-o", "out", "-v", "--visualize_path", "drawn")
+    for name, colour in {"face.avi_origin.avi": "red", "face.avi_track.avi": "green"}.items():
+        capture = cv2.VideoCapture(str(here / "drawn" / name))
+        assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 40
+        assert capture.get(cv2.CAP_PROP_FPS) == 25
+        frame = capture.read()[1].astype(int)
+        assert frame.shape == (256, 256, 3)
+        blue, green, red = np.moveaxis(frame, -1, 0)
+        marked, other = (red, green) if colour == "red" else (green, red)
+        assert ((marked - np.maximum(other, blue)) > 80).sum() > 68
+
+
+def test_leading_frames_without_a_face_are_dropped(monkeypatch, capsys, here, face_frames):
+    grey = [np.full_like(face_frames[0], 90)] * 7
+    write_video(here / "late.avi", grey + face_frames[:20])
+    status, errors = run(monkeypatch, capsys, "-i", "late.avi", "-o", "out")
+    track = read_landmarks(here / "out" / "late.txt")
+    assert status == 0 and "7 leading frames" in errors
+    assert len(track.landmarks) == 20 and track.header["first_frame"] == "7"
+
+
+def test_both_crops_can_be_had_and_differ(monkeypatch, capsys, here, face_video):
+    run(monkeypatch, capsys, "-i", face_video, "-o", "s")
+    run(monkeypatch, capsys, "-i", face_video, "-o", "p", "--crop", "per-frame")
+    stable, per_frame = (read_landmarks(here / x / "face.txt") for x in "sp")
+    assert per_frame.header["crop"] == "per-frame"
+    assert (stable.landmarks != per_frame.landmarks).any()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_leaves_no_partial_file_and_ends_in_130(here, face_frames, workers):
+    for name in "ab":
+        write_video(here / f"{name}.avi", face_frames * 40)
+    script = str(PROJECT / "extract_landmarks.py")
+    process = subprocess.Popen(
+        [sys.executable, script, "-i", ".", "-o", "out", "-v", *DLIB, "--workers", workers],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "interrupted" in errors and "Traceback" not in errors
+    left = {path.name for path in here.rglob("*") if path.is_file()}
+    assert left == {"a.avi", "b.avi"}

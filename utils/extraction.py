@@ -1,0 +1,280 @@
+"""Many videos to landmark files: what is skipped, what is logged, what goes wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from multiprocessing import active_children, get_context
+from pathlib import Path
+from typing import Any
+
+from utils.console import EXIT_DONE, EXIT_FAILED, progress, say
+from utils.errors import InputError
+from utils.landmark_files import LandmarkTrack, output_names, write_landmarks
+from utils.videos import VIDEO_SUFFIXES, Prefetch, VideoInfo, probe, read_frames
+
+FEW_DETECTIONS = 0.5  # a video that shows its face in fewer of its frames gets a notice
+
+
+@dataclass(frozen=True)
+class ExtractionOptions:
+    """What the flags of `extract_landmarks.py` say; paths are relative to the working directory."""
+
+    output_path: Path = Path("landmarks_new")
+    visualize: bool = False
+    visualize_path: Path = Path("visualize")
+    log_file: Path = Path("landmark_logs.txt")
+    face_detector: str = "dlib"
+    landmark_detector: str = "dlib"
+    crop: str = "stable"
+    detect_every: int = 0
+    device: str = "cpu"
+    workers: int = 1
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class VideoReport:
+    """What came of one video: `error` is the reason why there is no landmark file, or empty."""
+
+    video: Path
+    error: str = ""
+    notice: str = ""
+    score: float = 0.0
+    frames: int = 0
+    frames_with_face: int = 0
+    trusted_share: float = 0.0
+
+    def log_line(self) -> str:
+        """`<video> <score> <ISO time> <frames> <frames with a face> <trusted share>`."""
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        return (
+            f"{self.video.name} {self.score:.4f} {now} frames={self.frames} "
+            f"with_face={self.frames_with_face} trusted={self.trusted_share:.4f}"
+        )
+
+
+def list_videos(inputs: list[Path]) -> list[Path]:
+    """The video files that folders and files name; a folder's are those with a video's suffix.
+
+    Raises:
+        InputError: an input does not exist, or a folder holds no video.
+    """
+    videos = []
+    for given in inputs:
+        if given.is_dir():
+            found = sorted(
+                path
+                for path in given.iterdir()
+                if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+            )
+            if not found:
+                raise InputError(f"{given}: no videos in this folder; give another one with -i")
+            videos += found
+        elif given.exists():
+            videos.append(given)
+        else:
+            raise InputError(f"{given}: no such file or folder")
+    return list(dict.fromkeys(videos))
+
+
+class VideoExtractor:
+    """Extracts one video after another with detectors that are built once."""
+
+    def __init__(self, options: ExtractionOptions) -> None:
+        from utils.FaceDetector import make_face_detector
+        from utils.LandmarkDetector import make_landmark_detector
+
+        self._options = options
+        self._face_detector = make_face_detector(options.face_detector, options.device)
+        self._landmark_detector = make_landmark_detector(options.landmark_detector, options.device)
+
+    def extract(self, video: Path, output: Path, show_progress: bool) -> VideoReport:
+        """Writes the landmark file of a video; what is wrong with the video ends in the report."""
+        try:
+            return self._extract(video, output, show_progress)
+        except InputError as error:
+            return VideoReport(video, error=_about(video, str(error)))
+        except Exception as error:
+            if os.environ.get("LRNET_DEBUG"):
+                raise
+            return VideoReport(video, error=f"{video}: {type(error).__name__}: {error}")
+
+    def _extract(self, video: Path, output: Path, show_progress: bool) -> VideoReport:
+        from utils.face_following import FaceFollower
+        from utils.landmark_utils import calibrate_landmarks, detect_landmarks
+
+        options, info = self._options, probe(video)
+        follower = FaceFollower(self._face_detector, self._landmark_detector, options.detect_every)
+        with _frames(info, "detect", show_progress) as frames:
+            detected = detect_landmarks(frames, follower)
+        with _frames(info, "calibrate", show_progress) as frames, ExitStack() as drawing:
+            watch = self._drawing(drawing, info) if options.visualize else None
+            calibrated = calibrate_landmarks(frames, detected, options.crop, watch)
+        report = VideoReport(
+            video,
+            score=detected.score,
+            frames=len(detected.detected) + detected.first_frame,
+            frames_with_face=int(detected.detected.sum()),
+            trusted_share=calibrated.trusted_share,
+            notice=_notice(detected.detected.mean(), detected.first_frame),
+        )
+        header = self._header(info, report, detected.first_frame, follower.detect_every)
+        header |= {"width": detected.frame_width, "height": detected.frame_height}
+        write_landmarks(output, LandmarkTrack(calibrated.landmarks, "normalized", header))
+        return report
+
+    def _header(
+        self, info: VideoInfo, report: VideoReport, first_frame: int, detect_every: int
+    ) -> dict[str, Any]:
+        return {
+            "video": info.path.name,
+            "fps": f"{info.fps:.6g}",
+            "frames": report.frames - first_frame,
+            "first_frame": first_frame,
+            "face_detector": self._face_detector.name,
+            "landmark_detector": self._landmark_detector.name,
+            "detect_every": detect_every,
+            "crop": self._options.crop,
+            "score": f"{report.score:.4f}",
+            "frames_with_face": report.frames_with_face,
+            "trusted_share": f"{report.trusted_share:.4f}",
+        }
+
+    def _drawing(self, stack: ExitStack, info: VideoInfo) -> Any:
+        from utils.visualization import draw_tracks
+
+        return stack.enter_context(draw_tracks(self._options.visualize_path, info))
+
+
+class _frames:
+    """The frames of a video, decoded in a thread, with a progress bar, as a context manager."""
+
+    def __init__(self, info: VideoInfo, task: str, show_progress: bool) -> None:
+        self._prefetch = Prefetch(read_frames(info.path))
+        self._bar = progress(
+            self._prefetch,
+            desc=f"{info.path.name} {task}",
+            unit="frame",
+            total=info.frames or None,
+            leave=False,
+        )
+        self._iterator = iter(self._bar if show_progress else self._prefetch)
+
+    def __enter__(self) -> Iterator:
+        self._prefetch.__enter__()
+        return self._iterator
+
+    def __exit__(self, *ending: Any) -> None:
+        self._prefetch.__exit__(*ending)
+        self._bar.close()
+
+
+def _about(video: Path, reason: str) -> str:
+    return reason if reason.startswith(str(video)) else f"{video}: {reason}"
+
+
+def _notice(share: float, first_frame: int) -> str:
+    if share < FEW_DETECTIONS:
+        return f"the face is seen in {share:.0%} of the frames only; do not trust its score"
+    if first_frame:
+        return f"{first_frame} leading frames without a face dropped"
+    return ""
+
+
+def extract_videos(inputs: list[Path], options: ExtractionOptions) -> int:
+    """Extracts all videos that `inputs` name, skipping those whose landmarks exist.
+
+    Returns:
+        0, or 1 where a video failed.
+
+    Raises:
+        InputError: nothing to extract, or a detector that cannot be had.
+    """
+    videos = list_videos(inputs)
+    outputs = [options.output_path / name for name in output_names(videos)]
+    jobs = [
+        (video, output)
+        for video, output in zip(videos, outputs, strict=True)
+        if options.overwrite or not output.exists()
+    ]
+    if skipped := len(videos) - len(jobs):
+        say(f"{skipped} of {len(videos)} videos have landmarks already (--overwrite redoes them)")
+    failed = sum(_account(report, options) for report in _run(jobs, options))
+    done = f"{len(jobs) - failed} extracted to {options.output_path}"
+    say(f"{done}, {skipped} skipped, {failed} failed")
+    return EXIT_FAILED if failed else EXIT_DONE
+
+
+def _account(report: VideoReport, options: ExtractionOptions) -> bool:
+    """Logs one video; True where it failed."""
+    if report.error:
+        say(report.error)
+        return True
+    if report.notice:
+        say(f"{report.video}: {report.notice}")
+    with options.log_file.open("a", encoding="utf-8") as log:
+        log.write(report.log_line() + "\n")
+    return False
+
+
+def _run(jobs: list[tuple[Path, Path]], options: ExtractionOptions) -> Iterable[VideoReport]:
+    workers = min(options.workers, len(jobs))
+    if workers > 1:
+        return _run_in_processes(jobs, options, workers)
+    return _run_here(jobs, options)
+
+
+def _run_here(jobs: list[tuple[Path, Path]], options: ExtractionOptions) -> Iterator[VideoReport]:
+    extractor = VideoExtractor(options) if jobs else None
+    for video, output in progress(jobs, desc="videos", unit="video"):
+        assert extractor is not None
+        yield extractor.extract(video, output, show_progress=True)
+
+
+def _run_in_processes(
+    jobs: list[tuple[Path, Path]], options: ExtractionOptions, workers: int
+) -> Iterator[VideoReport]:
+    pool = ProcessPoolExecutor(
+        workers, get_context("spawn"), initializer=_start_worker, initargs=(workers,)
+    )
+    with pool:
+        futures = {pool.submit(_work, options, *job): job[0] for job in jobs}
+        finished = as_completed(futures)
+        try:
+            for future in progress(finished, desc="videos", unit="video", total=len(jobs)):
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    reason = "a worker process died (out of memory?); try fewer --workers"
+                    yield VideoReport(futures[future], error=f"{futures[future]}: {reason}")
+        except BaseException:  # Ctrl-C, or the caller stopped: do not wait for long videos
+            for process in active_children():
+                process.terminate()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _start_worker(workers: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(max(1, (os.cpu_count() or 1) // workers))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and terminates us
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unwinds, so partial files go
+
+
+@cache
+def _process_extractor(options: ExtractionOptions) -> VideoExtractor:
+    return VideoExtractor(options)
+
+
+def _work(options: ExtractionOptions, video: Path, output: Path) -> VideoReport:
+    return _process_extractor(options).extract(video, output, show_progress=False)
