@@ -1,0 +1,91 @@
+"""Balanced batches of clips: half real, half fake, every source heard equally."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.augmentation import pseudo_fakes, vary
+from training.labelled_tracks import LabelledTrack
+from utils.shared import VALUES_PER_FRAME
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """Clips (n, frames, 136) float32 and the probability (n,) that each should be called fake."""
+
+    clips: np.ndarray
+    targets: np.ndarray
+
+
+class ClipSampler:
+    """Draws clips: the label first, then the source, the group, the track and the place.
+
+    Sources differ in resolution, frame rate and length, so a source with many tracks, or a long
+    one, must not be heard more than its `source_power` allows.
+
+    Args:
+        tracks: normalized; those shorter than a clip are left out.
+        clip_length: frames.
+        options: the configuration's `sampling` and `augmentation` parts.
+        teacher: name -> (frames,) target probability that a teacher gives the clip that starts
+            there, for the tracks on which teachers are to be believed.
+        landmark_format: of the clips that are drawn.
+    """
+
+    def __init__(
+        self,
+        tracks: Sequence[LabelledTrack],
+        clip_length: int,
+        options: dict,
+        teacher: dict[str, np.ndarray],
+        landmark_format: str,
+    ) -> None:
+        self._tracks = [track for track in tracks if len(track.landmarks) >= clip_length]
+        self._length = clip_length
+        self._sampling = options["sampling"]
+        self._augmentation = options["augmentation"]
+        self._teacher = teacher
+        self._format = landmark_format
+        labels = np.array([track.fake for track in self._tracks])
+        self._chances = [self._class_chances(labels == fake) for fake in (False, True)]
+
+    def _class_chances(self, chosen: np.ndarray) -> np.ndarray:
+        """How likely each track is to be drawn for its class; (tracks,) that sum to 1."""
+        sources = [(track.dataset, track.manipulation) for track in self._tracks]
+        groups = [
+            (source, track.group) for source, track in zip(sources, self._tracks, strict=True)
+        ]
+        chances = np.zeros(len(self._tracks))
+        for index in np.flatnonzero(chosen):
+            source, group = sources[index], groups[index]
+            in_source = len(
+                {g for g, c in zip(groups, chosen, strict=True) if c and g[0] == source}
+            )
+            in_group = sum(c and g == group for g, c in zip(groups, chosen, strict=True))
+            chances[index] = in_source ** (self._sampling["source_power"] - 1) / in_group
+        return chances / chances.sum()
+
+    def draw(self, size: int, random: np.random.Generator) -> ClipBatch:
+        """A batch of `size` clips."""
+        fake = random.random(size) < 0.5
+        pseudo = fake & (random.random(size) < self._sampling["pseudo_fakes"])
+        clips, targets = [], fake.astype(np.float32)
+        for index in range(size):
+            chances = self._chances[int(fake[index] and not pseudo[index])]
+            track = self._tracks[random.choice(len(self._tracks), p=chances)]
+            start = random.integers(0, len(track.landmarks) - self._length + 1)
+            clips.append(track.landmarks[start : start + self._length])
+            if track.name in self._teacher and not pseudo[index]:
+                belief = self._sampling["teacher"]
+                taught = self._teacher[track.name][start]
+                targets[index] = belief * taught + (1 - belief) * targets[index]
+        drawn = np.stack(clips)
+        if pseudo.any():
+            drawn[pseudo] = pseudo_fakes(drawn[pseudo], random)
+        varied = vary(drawn, random, self._augmentation, self._format)
+        smoothing = self._sampling["label_smoothing"]
+        targets = (1 - smoothing) * targets + smoothing / 2
+        return ClipBatch(varied.reshape(size, self._length, VALUES_PER_FRAME), targets)

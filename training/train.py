@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""Trains the two streams of a weight set: `python -m training.train -h`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from training.clip_sampler import ClipSampler
+from training.labelled_tracks import (
+    LabelledTrack,
+    in_format,
+    read_landmark_folder,
+    read_track_archive,
+    split_by_group,
+)
+from utils.clips import clip_starts, cut_clips, differences
+from utils.console import run_script, say
+from utils.downloads import checksum
+from utils.errors import InputError
+
+STREAMS = ("g1", "g2")
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="training.train", description=__doc__)
+    add = parser.add_argument
+    add("--config", type=Path, required=True, help="YAML, such as training/bundled.yaml")
+    add("--tracks", type=Path, help="folder of tracks.csv and tracks.npz")
+    add("--dataset", type=Path, help="folder of train/ and val/, each with real/ and fake/")
+    add("--output", type=Path, required=True, help="folder for g1, g2 and what was measured")
+    add("--teachers", type=Path, help="folder of published sets, for the configuration's teachers")
+    add("--format", choices=("normalized", "aligned"), default="normalized")
+    add("--steps", type=int, help="overrides the configuration's")
+    given = parser.parse_args(arguments)
+    if (given.tracks is None) == (given.dataset is None):
+        parser.error("give one of --tracks and --dataset")
+    return given
+
+
+def read_data(
+    given: argparse.Namespace, config: dict
+) -> tuple[list[LabelledTrack], list[LabelledTrack]]:
+    """Training and validation tracks."""
+    if given.dataset:
+        return (
+            read_landmark_folder(given.dataset / "train"),
+            read_landmark_folder(given.dataset / "val"),
+        )
+    tracks = read_track_archive(given.tracks)
+    share = config["validation_share"]
+    return split_by_group(tracks, share, config["seed"]) if share else (tracks, [])
+
+
+def teach(
+    tracks: list[LabelledTrack], config: dict, folder: Path | None, clip_length: int
+) -> dict[str, np.ndarray]:
+    """What the published teachers say of every possible clip of the tracks they are believed on.
+
+    Returns:
+        Track name -> (frames,) probability of fake for the clip that starts at each frame.
+    """
+    if not config.get("teachers") or config["sampling"]["teacher"] == 0:
+        return {}
+    if folder is None:
+        raise InputError("the configuration names teachers; say with --teachers where they are")
+    from utils.classifiers import load_classifier
+    from utils.weight_sets import read_manifest
+
+    teachers = load_classifier(read_manifest(), config["teachers"], folder)
+    taught = {}
+    for track in tracks:
+        believed = any(track.dataset.startswith(name) for name in config["taught_datasets"])
+        starts = np.arange(0, len(track.landmarks) - clip_length + 1)
+        if not believed or not len(starts):
+            continue
+        values = track.landmarks.reshape(len(track.landmarks), -1)
+        g1, g2 = teachers.stream_probabilities(values[starts[:, None] + np.arange(clip_length)])
+        said = (g1 + g2) / 2
+        right = said if track.fake else 1 - said
+        if right.mean() >= 0.5:  # a teacher who is wrong about a video teaches nothing about it
+            taught[track.name] = said.astype(np.float32)
+    return taught
+
+
+class StreamTrainer:
+    """Trains one stream on standardised values, and folds the standardisation into its weights.
+
+    Differences of landmarks are a hundredth of what a GRU's initial weights are made for. The
+    network therefore sees (values - mean) / deviation while it learns; afterwards the same numbers
+    go into the input kernel and its bias, so that the saved stream reads plain values.
+    """
+
+    def __init__(self, stream: str, config: dict, sampler: ClipSampler) -> None:
+        from utils.two_stream import build_stream, keras
+
+        self._keras = keras
+        self._stream = stream
+        self._config = config
+        self._sampler = sampler
+        self._random = np.random.default_rng([config["seed"], STREAMS.index(stream)])
+        keras.utils.set_random_seed(config["seed"] + STREAMS.index(stream))
+        self.model = build_stream(config["architecture"], units=config.get("units"))
+        sample = self.stream_values(sampler.draw(512, self._random).clips)
+        self.mean = sample.mean(axis=(0, 1))
+        self.deviation = np.full_like(self.mean, sample.std(axis=(0, 1)).mean())
+        steps = config["steps"]
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0, steps, warmup_target=config["learning_rate"], warmup_steps=max(1, steps // 20)
+        )
+        self.model.compile(
+            keras.optimizers.AdamW(schedule, weight_decay=config["weight_decay"], clipnorm=1.0),
+            keras.losses.CategoricalCrossentropy(from_logits=True),
+        )
+
+    def stream_values(self, clips: np.ndarray) -> np.ndarray:
+        return clips if self._stream == "g1" else differences(clips)
+
+    def standardise(self, values: np.ndarray) -> np.ndarray:
+        return (values - self.mean) / self.deviation
+
+    def run(self, steps: int) -> float:
+        """Takes `steps` steps; their mean loss."""
+        losses = []
+        for _ in range(steps):
+            batch = self._sampler.draw(self._config["batch_size"], self._random)
+            values = self.standardise(self.stream_values(batch.clips))
+            targets = np.stack([1 - batch.targets, batch.targets], axis=1)
+            losses.append(float(self.model.train_on_batch(values, targets)))
+        return float(np.mean(losses))
+
+    def logits(self, clips: np.ndarray) -> np.ndarray:
+        from utils.two_stream import fake_logits
+
+        return fake_logits(self.model, self.standardise(self.stream_values(clips)))
+
+    def save(self, path: Path) -> None:
+        """Writes the stream for plain values, in Keras' own weight format."""
+        from utils.two_stream import build_stream
+
+        plain = build_stream(self._config["architecture"], units=self._config.get("units"))
+        plain.set_weights(self.model.get_weights())
+        gru = plain.get_layer("gru")
+        weights = gru.get_weights()  # kernel, recurrent kernel, biases, of each direction
+        for kernel in (0, 3):
+            weights[kernel + 2][0] -= (self.mean / self.deviation) @ weights[kernel]
+            weights[kernel] = weights[kernel] / self.deviation[:, None]
+        gru.set_weights(weights)
+        plain.save_weights(path)
+
+
+def validation_auc(logits: dict[str, np.ndarray], tracks: list[LabelledTrack]) -> dict[str, float]:
+    """Area under the ROC curve of videos' mean clip probability, over all and by dataset family."""
+    from sklearn.metrics import roc_auc_score
+
+    scores = np.array([np.mean(1 / (1 + np.exp(-logits[track.name]))) for track in tracks])
+    labels = np.array([track.fake for track in tracks])
+    ff = np.array([track.dataset.startswith("FF++") for track in tracks])
+    parts = {"all": np.ones(len(tracks), bool), "FF++": ff, "other": ~ff}
+    return {
+        name: round(float(roc_auc_score(labels[part], scores[part])), 4)
+        for name, part in parts.items()
+        if len(set(labels[part])) == 2
+    }
+
+
+def train_stream(
+    stream: str, config: dict, sampler: ClipSampler, held: list[LabelledTrack], output: Path
+) -> dict[str, Any]:
+    """Trains and saves one stream; the best round on the validation tracks is kept."""
+    trainer = StreamTrainer(stream, config, sampler)
+    length, best, history = config["clip_length"], -np.inf, []
+    patience = config["patience"]
+    held_clips = {track.name: cut_clips(track.landmarks, length) for track in held}
+    best_logits: dict[str, np.ndarray] = {}
+    for done in range(config["round_steps"], config["steps"] + 1, config["round_steps"]):
+        loss = trainer.run(config["round_steps"])
+        path = output / f"{stream}.weights.h5"
+        if not held:
+            trainer.save(path)
+            history.append({"steps": done, "loss": round(loss, 4)})
+            say(f"{stream} {history[-1]}")
+            continue
+        joined = trainer.logits(np.concatenate(list(held_clips.values())))
+        borders = np.cumsum([len(clips) for clips in held_clips.values()])[:-1]
+        logits = dict(zip(held_clips, np.split(joined, borders), strict=True))
+        measured = validation_auc(logits, held)
+        history.append({"steps": done, "loss": round(loss, 4), **measured})
+        say(f"{stream} {history[-1]}")
+        if measured["all"] > best:
+            best, best_logits, patience = measured["all"], logits, config["patience"]
+            trainer.save(path)
+        else:
+            patience -= 1
+            if patience == 0:
+                break
+    return {"history": history, "logits": best_logits}
+
+
+def train(given: argparse.Namespace) -> dict[str, Any]:
+    """Trains both streams as the configuration says, and writes `measured.json` beside them."""
+    config = yaml.safe_load(given.config.read_text(encoding="utf-8"))
+    config["steps"] = given.steps or config["steps"]
+    length = config["clip_length"]
+    training, held = read_data(given, config)
+    held = [track for track in held if len(clip_starts(len(track.landmarks), length))]
+    teacher = teach(training, config, given.teachers, length)
+    say(f"{len(training)} tracks to train on, {len(teacher)} of them taught, {len(held)} held out")
+    sampler = ClipSampler(training, length, config, teacher, given.format)
+    held = in_format(held, given.format)
+    given.output.mkdir(parents=True, exist_ok=True)
+    streams = {
+        stream: train_stream(stream, config, sampler, held, given.output) for stream in STREAMS
+    }
+    measured: dict[str, Any] = {
+        "config": config,
+        "format": given.format,
+        "held_out": sorted(track.name for track in held),
+        "history": {stream: result["history"] for stream, result in streams.items()},
+    }
+    if held:
+        both = {
+            track.name: np.stack([streams[s]["logits"][track.name] for s in STREAMS]).mean(axis=0)
+            for track in held
+        }
+        measured["validation_auc"] = validation_auc(both, held)
+        say(f"both streams {measured['validation_auc']}")
+    (given.output / "measured.json").write_text(json.dumps(measured, indent=1), encoding="utf-8")
+    return measured
+
+
+def manifest_entry(given: argparse.Namespace, measured: dict[str, Any]) -> str:
+    """What model_weights/manifest.yaml needs to know of the new set, as YAML."""
+    config = measured["config"]
+    files = {}
+    for stream in STREAMS:
+        path = given.output / f"{stream}.weights.h5"
+        files[stream] = {
+            "name": path.name,
+            "size": path.stat().st_size,
+            "sha256": checksum(path),
+        }
+    entry = {
+        "format": given.format,
+        "clip_length": config["clip_length"],
+        "architecture": config["architecture"],
+        "units": config["units"],
+        "measured": f"validation AUC {measured.get('validation_auc', 'not measured')}",
+        "files": files,
+    }
+    return yaml.safe_dump({given.output.name: entry}, sort_keys=False)
+
+
+def main() -> int:
+    given = parse_arguments()
+    print(manifest_entry(given, train(given)), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_script("training.train", main))

@@ -1,0 +1,109 @@
+"""The two-stream recurrent network: one stream reads landmarks, the other their differences.
+
+LRNet, section 3.3. The two streams have one architecture and separate weights. Three architectures
+were published; `build_stream` makes any of them. This module imports Keras: import it only where a
+network is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from utils.backend import import_keras
+from utils.shared import LANDMARKS, VALUES_PER_FRAME
+
+keras = import_keras()
+layers = keras.layers
+
+
+@keras.saving.register_keras_serializable("lrnet")
+class LearnedState(layers.Layer):
+    """A trainable initial state (units,), the same for every clip of a batch."""
+
+    def __init__(self, units: int, **options: object) -> None:
+        super().__init__(**options)
+        self.units = units
+
+    def build(self, input_shape: tuple) -> None:
+        self.state = self.add_weight(shape=(self.units,), initializer="zeros", name="state")
+
+    def call(self, clips):  # noqa: ANN001, ANN201 - a tensor of whichever backend is in use
+        batch = keras.ops.shape(clips)[0]
+        return keras.ops.broadcast_to(self.state, (batch, self.units))
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return input_shape[0], self.units
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "units": self.units}
+
+
+def _drop_landmarks(clips, rate: float):  # noqa: ANN001, ANN202
+    """Drops both coordinates of a landmark together, over all frames of a clip."""
+    frames = clips.shape[1] if clips.shape[1] is not None else -1
+    points = layers.Reshape((frames, LANDMARKS, 2))(clips)
+    points = layers.Dropout(rate, noise_shape=(None, 1, LANDMARKS, 1), name="drop")(points)
+    return layers.Reshape((frames, VALUES_PER_FRAME))(points)
+
+
+def _dense_head(features, units: int):  # noqa: ANN001, ANN202
+    hidden = layers.Dense(units, activation="relu", name="dense")(layers.Dropout(0.5)(features))
+    return layers.Dense(2, name="logits")(layers.Dropout(0.5)(hidden))
+
+
+def _architecture_a(clips, units: int):  # noqa: ANN001, ANN202
+    """Bidirectional GRU, last state of each direction."""
+    dropped = layers.Dropout(0.25)(clips)
+    states = layers.Bidirectional(layers.GRU(units), name="gru")(dropped)
+    return _dense_head(states, units)
+
+
+def _architecture_b(clips, units: int):  # noqa: ANN001, ANN202
+    """The output at the last time step: there the backward half has read one frame only."""
+    dropped = _drop_landmarks(clips, 0.2)
+    forward = layers.GRU(units, name="gru_forward")(dropped)
+    backward = layers.GRU(units, name="gru_backward")(dropped[:, -1:])
+    return _dense_head(layers.Concatenate()([forward, backward]), units)
+
+
+def _architecture_c(clips, units: int):  # noqa: ANN001, ANN202
+    """Bidirectional GRU from a learned initial state, then a residual block."""
+    dropped = _drop_landmarks(clips, 0.1)
+    starts = [
+        LearnedState(units, name=f"initial_{direction}")(clips)
+        for direction in ("forward", "backward")
+    ]
+    gru = layers.Bidirectional(layers.GRU(units), name="gru")
+    states = layers.Dropout(0.5)(gru(dropped, initial_state=starts))
+    hidden = layers.Dense(2 * units, activation="relu", name="residual_in")(states)
+    hidden = layers.Dense(2 * units, name="residual_out")(layers.Dropout(0.5)(hidden))
+    return layers.Dense(2, name="logits")(layers.Dropout(0.5)(layers.Add()([states, hidden])))
+
+
+# name -> how it is put together, and the units of the published sets
+ARCHITECTURES: dict[str, tuple[Callable, int]] = {
+    "A": (_architecture_a, 64),
+    "B": (_architecture_b, 64),
+    "C": (_architecture_c, 32),
+}
+
+
+def build_stream(architecture: str, frames: int | None = None, units: int | None = None):  # noqa: ANN201
+    """One stream: a Keras model from (batch, frames, 136) float32 to logits (batch, 2), real, fake.
+
+    Args:
+        architecture: `A`, `B` or `C`.
+        frames: fixed number of frames of an input, or None for any.
+        units: of the GRU; the published number by default.
+    """
+    body, published_units = ARCHITECTURES[architecture]
+    clips = keras.Input((frames, VALUES_PER_FRAME), name="clips")
+    return keras.Model(clips, body(clips, units or published_units))
+
+
+def fake_logits(model, clips: np.ndarray, batch_size: int = 2048) -> np.ndarray:  # noqa: ANN001
+    """Log-odds of "fake" for clips (n, frames, 136): float64 (n,)."""
+    logits = model.predict(clips.astype(np.float32), batch_size=batch_size, verbose=0)
+    return np.asarray(logits[:, 1], np.float64) - logits[:, 0]
