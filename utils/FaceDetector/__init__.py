@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from utils.detector_models import DETECTOR_FILES, ModelFile, obtain_models
 from utils.FaceDetector.interface import FaceDetector
 
 FACE_DETECTORS = ("blazeface", "retinaface", "dlib")
 
 
-def make_face_detector(name: str, device: str = "cpu") -> FaceDetector:
+def face_detector_files(name: str) -> tuple[ModelFile, ...]:
+    """The model files that a face detector needs, as it is set up. Raises InputError like it."""
+    if name == "retinaface":
+        from utils.FaceDetector.retinaface import read_settings
+
+        wanted = read_settings().trained_model
+        published = [*DETECTOR_FILES["retinaface"], *DETECTOR_FILES["retinaface-resnet50"]]
+        known = {file.name: file for file in published}
+        return (known.get(Path(wanted).name, ModelFile(wanted)),)
+    return DETECTOR_FILES.get(name, ())
+
+
+def make_face_detector(
+    name: str, device: str = "cpu", model_weights: Path | None = None
+) -> FaceDetector:
     """Builds a face detector once, for any number of videos.
 
     Args:
         name: one of `FACE_DETECTORS`.
         device: `cpu` or `cuda`; dlib's runs on the CPU whatever it says.
+        model_weights: a folder in which model files are looked for first.
 
     Raises:
-        InputError: the detector's model cannot be had.
+        InputError: the detector's model cannot be had, or its settings cannot be used.
     """
+    files = obtain_models(face_detector_files(name), model_weights)
+    if name == "blazeface":
+        from utils.FaceDetector.blazeface import BlazeFaceDetector
+
+        return BlazeFaceDetector(*files, device)
+    if name == "retinaface":
+        from utils.FaceDetector.retinaface import RetinaFaceDetector, read_settings
+
+        return RetinaFaceDetector(files[0], read_settings(), device)
     if name == "dlib":
         from utils.FaceDetector.dlib_hog import DlibHogDetector
 

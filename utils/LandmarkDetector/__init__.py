@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from utils.detector_models import DETECTOR_FILES, obtain_models
 from utils.LandmarkDetector.interface import LandmarkDetector
 
 LANDMARK_DETECTORS = ("fan", "dlib")
 
 
-def make_landmark_detector(name: str, device: str = "cpu") -> LandmarkDetector:
+def make_landmark_detector(
+    name: str, device: str = "cpu", model_weights: Path | None = None
+) -> LandmarkDetector:
     """Builds a landmark detector once, for any number of videos.
 
     Args:
         name: one of `LANDMARK_DETECTORS`.
         device: `cpu` or `cuda`; dlib's runs on the CPU whatever it says.
+        model_weights: a folder in which model files are looked for first.
 
     Raises:
         InputError: the detector's model cannot be had.
     """
+    if name == "fan":
+        from utils.LandmarkDetector.fan import FanLandmarkDetector
+
+        return FanLandmarkDetector(*obtain_models(DETECTOR_FILES[name], model_weights), device)
     if name == "dlib":
         from utils.LandmarkDetector.dlib_predictor import DlibPredictor
 

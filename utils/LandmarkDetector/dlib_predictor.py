@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 
 from utils.errors import InputError
+from utils.face_boxes import box_of_landmarks
 
 PACKAGE = "face_recognition_models"
 MODEL_FILE = "shape_predictor_68_face_landmarks.dat"
+SQUARE = 1.15  # it was trained on square boxes; others are replaced by that of a first prediction
 SURROUNDINGS = 0.6  # of the box on each side: what the predictor's pixel tests may reach
 
 
@@ -50,8 +52,15 @@ class DlibPredictor:
         self, frames: Sequence[np.ndarray], boxes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         pairs = zip(frames, boxes, strict=True)
-        landmarks = np.array([self._predict(frame, box) for frame, box in pairs])
+        landmarks = np.array([self._predict_in(frame, box) for frame, box in pairs])
         return landmarks, np.ones(len(landmarks))
+
+    def _predict_in(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+        landmarks = self._predict(frame, box)
+        width, height = box[2:] - box[:2]
+        if max(width, height) < SQUARE * min(width, height):
+            return landmarks
+        return self._predict(frame, box_of_landmarks(landmarks))
 
     def _predict(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
         left, top, right, bottom = np.rint(box).astype(int)

@@ -1,0 +1,87 @@
+"""FAN (Bulat and Tzimiropoulos, ICCV 2017), 2-D, as the package `face-alignment` carries it.
+
+The package's crop and heat-map functions are called as they are; what differs is that the faces of
+several frames, and their mirror images, go through the network in one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from utils.errors import InputError
+
+BATCH_ON_CPU, BATCH_ON_GPU = 4, 32  # frames
+
+
+class FanLandmarkDetector:
+    """See `utils.LandmarkDetector.interface.LandmarkDetector`; scores are mean heat-map peaks.
+
+    Args:
+        weights: the file `2DFAN4-11f355bf06.pth.tar`.
+        device: `cpu` or `cuda`.
+        batch_size: frames in one forward pass; by default what suits the device.
+
+    Raises:
+        InputError: the weights do not fit.
+    """
+
+    name = "fan"
+    detect_every = 1
+
+    def __init__(self, weights: Path, device: str, batch_size: int | None = None) -> None:
+        import torch
+        from face_alignment.models import FAN
+
+        self.batch_size = batch_size or (BATCH_ON_CPU if device == "cpu" else BATCH_ON_GPU)
+        self._device = device
+        self._network = FAN(4)
+        try:
+            state = torch.load(weights, map_location="cpu", weights_only=True)
+            self._network.load_state_dict(state)
+        except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"{weights}: not FAN's weights ({reason})") from None
+        self._network.to(device).eval()
+
+    def detect(
+        self, frames: Sequence[np.ndarray], boxes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        from face_alignment.utils import crop, get_preds_fromhm
+
+        places = [_centre_and_scale(box) for box in boxes]
+        faces = [
+            crop(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), centre, scale)
+            for frame, (centre, scale) in zip(frames, places, strict=True)
+        ]
+        landmarks, scores = [], []
+        for heatmaps, (centre, scale) in zip(self.heatmaps(faces), places, strict=True):
+            _, points, peaks = get_preds_fromhm(heatmaps[None], centre, scale)
+            landmarks.append(points[0])
+            scores.append(peaks.mean())
+        return np.array(landmarks, float).reshape(-1, 68, 2), np.clip(scores, 0, 1)
+
+    def heatmaps(self, faces: Sequence[np.ndarray]) -> np.ndarray:
+        """Mean heat maps (n, 68, 64, 64) of faces, uint8 (256, 256, 3) RGB, and their mirrors."""
+        import torch
+        from face_alignment.utils import flip
+
+        stacked = np.stack(faces).transpose(0, 3, 1, 2).astype(np.float32) / 255
+        batch = torch.from_numpy(stacked).to(self._device)
+        with torch.inference_mode():
+            said = self._network(torch.cat([batch, flip(batch)]))[-1]
+            plain, mirrored = said.split(len(faces))
+            mean = (plain + flip(mirrored, is_label=True)) / 2
+        return mean.float().cpu().numpy()
+
+
+def _centre_and_scale(box: np.ndarray) -> tuple[np.ndarray, float]:
+    """FAN's crop for a face box (4,), with the constants of `face_alignment.api`."""
+    from face_alignment.utils import CENTER_Y_OFFSET, REFERENCE_SCALE
+
+    left, top, right, bottom = box
+    centre = np.array([(left + right) / 2, (top + bottom) / 2 - CENTER_Y_OFFSET * (bottom - top)])
+    return centre, (right - left + bottom - top) / REFERENCE_SCALE

@@ -1,0 +1,92 @@
+"""The model files of face and landmark detectors: which they are, and where they are found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from utils.downloads import ModelFile, fetch_file, verify_file
+
+DETECTOR_WEIGHTS = Path(__file__).resolve().parent / "FaceDetector" / "weights"
+
+_BLAZEFACE = "https://github.com/hollance/BlazeFace-PyTorch/raw/master/"
+_RETINAFACE = (
+    "https://github.com/frederickszk/LRNet/raw/9a172a0ccebea85556ca2b385645342806e24bc8/"
+    "demo/utils/FaceDetector/weights/"
+)
+_FAN = "https://www.adrianbulat.com/downloads/python-fan/"
+
+FAN_WEIGHTS = ModelFile(
+    name="2DFAN4-11f355bf06.pth.tar",
+    sha256="11f355bf06",  # all that its publisher tells, in the file's name
+    url=_FAN + "2DFAN4-11f355bf06.pth.tar",
+)
+BLAZEFACE_WEIGHTS = ModelFile(
+    name="blazeface.pth",
+    sha256="54ecff653feaaaf1f7d44b6aff28fd2fc50e483a4e847563b6dd261369c43ba4",
+    url=_BLAZEFACE + "blazeface.pth",
+    size=420_224,
+)
+BLAZEFACE_ANCHORS = ModelFile(
+    name="anchors.npy",
+    sha256="a10bb2fb93ab54ca426d6c750bfc3aad685028a16dcf231357d03694f261fd95",
+    url=_BLAZEFACE + "anchors.npy",
+    size=28_800,
+)
+RETINAFACE_MOBILENET = ModelFile(
+    name="mobilenet0.25_Final.pth",
+    sha256="2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220",
+    url=_RETINAFACE + "mobilenet0.25_Final.pth",
+    size=1_789_735,
+)
+# Published through a file share that no program may fetch from: it must be placed by hand.
+RETINAFACE_RESNET = ModelFile(name="Resnet50_Final.pth")
+
+# Each detector's files, by the name that --fd or --ld has for it.
+DETECTOR_FILES: dict[str, tuple[ModelFile, ...]] = {
+    "fan": (FAN_WEIGHTS,),
+    "blazeface": (BLAZEFACE_WEIGHTS, BLAZEFACE_ANCHORS),
+    "retinaface": (RETINAFACE_MOBILENET,),
+    "retinaface-resnet50": (RETINAFACE_RESNET,),
+}
+
+
+def hub_cache() -> Path:
+    """Where PyTorch keeps downloaded models, told without importing it."""
+    caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = os.environ.get("TORCH_HOME", f"{caches}/torch")
+    return Path(home).expanduser() / "hub" / "checkpoints"
+
+
+def find_model(file: ModelFile, folder: Path | None = None) -> Path | None:
+    """A detector's file: in `folder` or below it, the package's weights folder, or torch's cache.
+
+    Raises:
+        InputError: the file that is found has a wrong checksum.
+    """
+    places: list[Path] = []
+    if folder is not None:
+        below = sorted(path for path in folder.glob("*/") if path.is_dir())
+        places = [folder, *below]
+    for place in [*places, DETECTOR_WEIGHTS, hub_cache()]:
+        path = place / file.name
+        if path.is_file():
+            verify_file(path, file)
+            return path
+    return None
+
+
+def obtain_model(file: ModelFile, folder: Path | None = None) -> Path:
+    """A detector's file, downloaded to torch's cache where it is not on disk.
+
+    Raises:
+        InputError: it can neither be found nor downloaded; says where it can be placed by hand.
+    """
+    place = DETECTOR_WEIGHTS if not file.url else hub_cache()
+    return find_model(file, folder) or fetch_file(file, place / file.name)
+
+
+def obtain_models(files: Iterable[ModelFile], folder: Path | None = None) -> list[Path]:
+    """All files of a detector; see `obtain_model`."""
+    return [obtain_model(file, folder) for file in files]
