@@ -7,7 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from utils.console import run_script
+from utils.console import run_script, say
+from utils.errors import InputError
 
 NAME = "extract_landmarks"
 
@@ -63,9 +64,23 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
     add("--workers", type=int, default=1, metavar="N", help="videos extracted at the same time")
     add("--overwrite", action="store_true", help="extract again what has landmarks already")
+    add(
+        "--model_weights",
+        type=Path,
+        metavar="DIR",
+        help="where detectors' model files are looked for first",
+    )
+    add(
+        "--precomputed",
+        type=Path,
+        metavar="DIR",
+        help="calibrate landmarks found elsewhere, <video's stem>.csv (OpenFace) or .npz in DIR",
+    )
     given = parser.parse_args(arguments)
     if given.workers < 1:
         parser.error("--workers must be 1 or more")
+    if given.precomputed and (given.fd or given.ld):
+        parser.error("--precomputed takes landmarks as they are; leave --fd and --ld out")
     if given.detect_every < 0:
         parser.error("--detect_every must be 0 or more")
     return given
@@ -74,10 +89,16 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     given = parse_arguments()
     from utils.detector_choice import choose_detectors, choose_device
-    from utils.extraction import ExtractionOptions, extract_videos
+    from utils.extraction import ExtractionOptions, extract_videos, list_videos
 
-    device = choose_device(given.device)
-    face_detector, landmark_detector = choose_detectors(given.fd, given.ld)
+    list_videos(given.input_path)  # nothing to do is told before anything is downloaded
+    face_detector, landmark_detector, device = "", "", "cpu"
+    if given.precomputed is None:
+        detectors = choose_detectors(given.fd, given.ld, given.model_weights, say)
+        face_detector, landmark_detector = detectors
+        device = choose_device(given.device, detectors, say)
+    elif not given.precomputed.is_dir():
+        raise InputError(f"{given.precomputed}: no such folder")
     options = ExtractionOptions(
         output_path=given.output_path,
         visualize=given.visualize,
@@ -90,6 +111,8 @@ def main() -> int:
         device=device,
         workers=given.workers,
         overwrite=given.overwrite,
+        model_weights=given.model_weights,
+        precomputed=given.precomputed,
     )
     return extract_videos(given.input_path, options)
 

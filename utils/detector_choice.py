@@ -1,11 +1,81 @@
-"""Which detectors a run uses: what the user asked for, or what can be had."""
+"""Which detectors and which device a run uses: what the user asked for, or what can be had."""
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
 
-def choose_device(asked: str) -> str:
-    return "cpu"
+from utils.detector_models import DETECTOR_FILES, obtain_models
+from utils.errors import InputError
+from utils.FaceDetector import face_detector_files
+
+DEFAULT_FACE_DETECTOR, DEFAULT_LANDMARK_DETECTOR = "blazeface", "fan"
+FALLBACK = "dlib"
+NETWORKS = frozenset({"blazeface", "retinaface", "fan"})  # what runs on a GPU where there is one
 
 
-def choose_detectors(face_detector: str | None, landmark_detector: str | None) -> tuple[str, str]:
-    return face_detector or "dlib", landmark_detector or "dlib"
+def choose_detectors(
+    face_detector: str | None,
+    landmark_detector: str | None,
+    model_weights: Path | None,
+    say: Callable[[str], None],
+) -> tuple[str, str]:
+    """Face and landmark detector, their model files on disk.
+
+    Args:
+        face_detector, landmark_detector: what the user asked for, or None.
+        model_weights: a folder in which model files are looked for first.
+        say: told, in one line, what takes another's place and how to get it.
+
+    Raises:
+        InputError: a detector that was asked for cannot be had.
+    """
+    if face_detector:
+        obtain_models(face_detector_files(face_detector), model_weights)
+    if landmark_detector:
+        obtain_models(DETECTOR_FILES.get(landmark_detector, ()), model_weights)
+    missing = []
+    chosen = [face_detector, landmark_detector]
+    for index, default in enumerate((DEFAULT_FACE_DETECTOR, DEFAULT_LANDMARK_DETECTOR)):
+        if chosen[index] is None:
+            try:
+                obtain_models(DETECTOR_FILES[default], model_weights)
+                chosen[index] = default
+            except InputError as error:
+                missing.append((default, str(error)))
+                chosen[index] = FALLBACK
+    if missing:
+        names = " and ".join(name for name, _ in missing)
+        reasons = "; ".join(dict.fromkeys(reason for _, reason in missing))
+        fetch = "python -m utils.weights " + " ".join(name for name, _ in missing)
+        say(f"using dlib in place of {names}, since {reasons}; `{fetch}` fetches what is missing")
+    return str(chosen[0]), str(chosen[1])
+
+
+def choose_device(asked: str, detectors: tuple[str, str], say: Callable[[str], None]) -> str:
+    """`cpu` or `cuda` for `auto`, `cpu` or `cuda`.
+
+    Raises:
+        InputError: `cuda` was asked for and is not there.
+    """
+    networks = NETWORKS.intersection(detectors)
+    if asked == "cpu" or (asked == "auto" and not networks):
+        device = "cpu"
+    else:
+        device = _cuda_or_cpu()
+        if asked == "cuda" and device == "cpu":
+            raise InputError("--device cuda: PyTorch finds no CUDA device; use --device cpu")
+    if "fan" in detectors and device == "cpu":
+        say(
+            "FAN runs on the CPU at about 1.5 frames a second on two cores; --ld dlib is far faster"
+        )
+    return device
+
+
+def _cuda_or_cpu() -> str:
+    if importlib.util.find_spec("torch") is None:
+        return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -14,12 +14,18 @@ from datetime import datetime
 from functools import cache
 from multiprocessing import active_children, get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils.console import EXIT_DONE, EXIT_FAILED, progress, say
 from utils.errors import InputError
 from utils.landmark_files import LandmarkTrack, output_names, write_landmarks
-from utils.videos import VIDEO_SUFFIXES, Prefetch, VideoInfo, probe, read_frames
+from utils.landmark_formats import NORMALIZED
+from utils.videos import VIDEO_SUFFIXES, Prefetch, VideoInfo, frame_size, probe, read_frames
+
+if TYPE_CHECKING:
+    from utils.FaceDetector.interface import FaceDetector
+    from utils.landmark_utils import DetectedTrack
+    from utils.LandmarkDetector.interface import LandmarkDetector
 
 FEW_DETECTIONS = 0.5  # a video that shows its face in fewer of its frames gets a notice
 
@@ -39,6 +45,8 @@ class ExtractionOptions:
     device: str = "cpu"
     workers: int = 1
     overwrite: bool = False
+    model_weights: Path | None = None
+    precomputed: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -87,15 +95,15 @@ def list_videos(inputs: list[Path]) -> list[Path]:
 
 
 class VideoExtractor:
-    """Extracts one video after another with detectors that are built once."""
+    """Extracts one video after another with detectors that are built once.
+
+    Raises:
+        InputError: a detector's model cannot be had.
+    """
 
     def __init__(self, options: ExtractionOptions) -> None:
-        from utils.FaceDetector import make_face_detector
-        from utils.LandmarkDetector import make_landmark_detector
-
         self._options = options
-        self._face_detector = make_face_detector(options.face_detector, options.device)
-        self._landmark_detector = make_landmark_detector(options.landmark_detector, options.device)
+        self._detectors = None if options.precomputed else _make_detectors(options)
 
     def extract(self, video: Path, output: Path, show_progress: bool) -> VideoReport:
         """Writes the landmark file of a video; what is wrong with the video ends in the report."""
@@ -109,40 +117,76 @@ class VideoExtractor:
             return VideoReport(video, error=f"{video}: {type(error).__name__}: {error}")
 
     def _extract(self, video: Path, output: Path, show_progress: bool) -> VideoReport:
-        from utils.face_following import FaceFollower
-        from utils.landmark_utils import calibrate_landmarks, detect_landmarks
+        from utils.landmark_utils import calibrate_landmarks
 
-        options, info = self._options, probe(video)
-        follower = FaceFollower(self._face_detector, self._landmark_detector, options.detect_every)
-        with _frames(info, "detect", show_progress) as frames:
-            detected = detect_landmarks(frames, follower)
+        info = probe(video)
+        detected, header, notice = self._find_landmarks(info, show_progress)
         with _frames(info, "calibrate", show_progress) as frames, ExitStack() as drawing:
-            watch = self._drawing(drawing, info) if options.visualize else None
-            calibrated = calibrate_landmarks(frames, detected, options.crop, watch)
+            watch = self._drawing(drawing, info) if self._options.visualize else None
+            calibrated = calibrate_landmarks(frames, detected, self._options.crop, watch)
         report = VideoReport(
             video,
             score=detected.score,
             frames=len(detected.detected) + detected.first_frame,
             frames_with_face=int(detected.detected.sum()),
             trusted_share=calibrated.trusted_share,
-            notice=_notice(detected.detected.mean(), detected.first_frame),
+            notice="; ".join(filter(None, [notice, *_notices(detected)])),
         )
-        header = self._header(info, report, detected.first_frame, follower.detect_every)
-        header |= {"width": detected.frame_width, "height": detected.frame_height}
-        write_landmarks(output, LandmarkTrack(calibrated.landmarks, "normalized", header))
+        header = {**self._header(info, report, detected), **header}
+        write_landmarks(output, LandmarkTrack(calibrated.landmarks, NORMALIZED, header))
         return report
 
+    def _find_landmarks(
+        self, info: VideoInfo, show_progress: bool
+    ) -> tuple[DetectedTrack, dict[str, Any], str]:
+        """The landmarks, what the header says of their origin, and a notice."""
+        from utils.face_following import FaceFollower
+        from utils.landmark_utils import detect_landmarks
+
+        if self._detectors is None:
+            return self._take_landmarks(info)
+        follower = FaceFollower(*self._detectors, self._options.detect_every)
+        with _frames(info, "detect", show_progress) as frames:
+            detected = detect_landmarks(frames, follower)
+        face_detector, landmark_detector = self._detectors
+        origin = {
+            "face_detector": face_detector.name,
+            "landmark_detector": landmark_detector.name,
+            "detect_every": follower.detect_every,
+        }
+        return detected, origin, ""
+
+    def _take_landmarks(self, info: VideoInfo) -> tuple[DetectedTrack, dict[str, Any], str]:
+        from utils.landmark_utils import track_of_landmarks
+        from utils.precomputed import find_precomputed, read_precomputed
+
+        assert self._options.precomputed is not None
+        found = read_precomputed(find_precomputed(info.path, self._options.precomputed))
+        height, width = frame_size(info.path)
+        detected = track_of_landmarks(found.landmarks, found.detected, width, height, found.score)
+        covered = len(found.landmarks)
+        notice = ""
+        if info.frames and covered < info.frames:
+            notice = f"{found.path} covers {covered} of {info.frames} frames; only those are used"
+        origin = {
+            "face_detector": "precomputed",
+            "landmark_detector": "precomputed",
+            "precomputed": found.path.name,
+        }
+        return detected, origin, notice
+
     def _header(
-        self, info: VideoInfo, report: VideoReport, first_frame: int, detect_every: int
+        self, info: VideoInfo, report: VideoReport, detected: DetectedTrack
     ) -> dict[str, Any]:
         return {
             "video": info.path.name,
             "fps": f"{info.fps:.6g}",
-            "frames": report.frames - first_frame,
-            "first_frame": first_frame,
-            "face_detector": self._face_detector.name,
-            "landmark_detector": self._landmark_detector.name,
-            "detect_every": detect_every,
+            "frames": len(detected.detected),
+            "first_frame": detected.first_frame,
+            "width": detected.frame_width,
+            "height": detected.frame_height,
+            "face_detector": "",  # their places in the file; filled in by where landmarks come from
+            "landmark_detector": "",
             "crop": self._options.crop,
             "score": f"{report.score:.4f}",
             "frames_with_face": report.frames_with_face,
@@ -182,12 +226,23 @@ def _about(video: Path, reason: str) -> str:
     return reason if reason.startswith(str(video)) else f"{video}: {reason}"
 
 
-def _notice(share: float, first_frame: int) -> str:
+def _notices(detected: DetectedTrack) -> Iterator[str]:
+    share = detected.detected.mean()
     if share < FEW_DETECTIONS:
-        return f"the face is seen in {share:.0%} of the frames only; do not trust its score"
-    if first_frame:
-        return f"{first_frame} leading frames without a face dropped"
-    return ""
+        yield f"the face is seen in {share:.0%} of the frames only; do not trust its score"
+    if detected.first_frame:
+        yield f"{detected.first_frame} leading frames without a face dropped"
+
+
+def _make_detectors(options: ExtractionOptions) -> tuple[FaceDetector, LandmarkDetector]:
+    from utils.FaceDetector import make_face_detector
+    from utils.LandmarkDetector import make_landmark_detector
+
+    where = options.device, options.model_weights
+    return (
+        make_face_detector(options.face_detector, *where),
+        make_landmark_detector(options.landmark_detector, *where),
+    )
 
 
 def extract_videos(inputs: list[Path], options: ExtractionOptions) -> int:

@@ -88,15 +88,26 @@ def detect_landmarks(frames: Iterable[np.ndarray], follower: FaceFollower) -> De
     for batch in in_batches(frames, follower.batch_size):
         frame_shape = batch[0].shape
         detections += follower.follow(batch)
-    detected = np.array([detection is not None for detection in detections], bool)
-    if not detected.any():
-        raise InputError(f"no face in any of {len(detections)} frames")
+    detected = np.array([found is not None for found in detections], bool)
     nothing = np.zeros((LANDMARKS, 2))
     raw = np.array([nothing if found is None else found.landmarks for found in detections])
-    landmarks, first = fill_gaps(raw, detected)
-    score = float(np.mean([found.score for found in detections if found is not None]))
+    scores = [found.score for found in detections if found is not None]
     height, width = frame_shape[:2]
-    return DetectedTrack(landmarks, detected[first:], first, width, height, score)
+    return track_of_landmarks(raw, detected, width, height, float(np.mean(scores or [0])))
+
+
+def track_of_landmarks(
+    landmarks: np.ndarray, detected: np.ndarray, frame_width: int, frame_height: int, score: float
+) -> DetectedTrack:
+    """A track of landmarks (frames, 68, 2) in frame pixels, from wherever they come.
+
+    Raises:
+        InputError: no frame shows a face.
+    """
+    if not detected.any():
+        raise InputError(f"no face in any of {len(detected)} frames")
+    filled, first = fill_gaps(landmarks, detected)
+    return DetectedTrack(filled, detected[first:], first, frame_width, frame_height, score)
 
 
 def calibrate_landmarks(

@@ -86,6 +86,16 @@ def read_frames(path: Path) -> Iterator[np.ndarray]:
         )
 
 
+def frame_size(path: Path) -> tuple[int, int]:
+    """Height and width of a video's frames in pixels, as they are decoded.
+
+    Raises:
+        InputError: the file is no video or has no frame.
+    """
+    height, width = next(read_frames(path)).shape[:2]
+    return height, width
+
+
 class Prefetch(Iterator[Item]):
     """Runs an iterator in a thread, a few items ahead, so that decoding overlaps with the rest.
 

@@ -1,0 +1,162 @@
+import numpy as np
+import pytest
+import torch
+from conftest import reference
+from face_alignment.models import FAN
+
+from utils import detector_models
+from utils.detector_choice import choose_detectors, choose_device
+from utils.detector_models import ModelFile
+from utils.errors import InputError
+from utils.extraction import ExtractionOptions, extract_videos
+from utils.FaceDetector import make_face_detector
+from utils.landmark_files import read_landmarks
+from utils.LandmarkDetector import make_landmark_detector
+from utils.LandmarkDetector.fan import FanLandmarkDetector
+
+BOX = np.array([70.0, 85, 190, 205])
+
+
+@pytest.fixture(scope="session")
+def random_fan_weights(tmp_path_factory):
+    """FAN's weights are not to be had here: random ones of the right shape, peaks lifted to 1."""
+    torch.manual_seed(3)
+    network = FAN(4)
+    with torch.no_grad():
+        network.l3.bias += 1
+    path = tmp_path_factory.mktemp("fan") / "random_fan.pth.tar"
+    torch.save(network.state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def random_fan(random_fan_weights) -> FanLandmarkDetector:
+    return FanLandmarkDetector(random_fan_weights, "cpu")
+
+
+def test_fan_answers_as_face_alignment_does(
+    random_fan, random_fan_weights, face_frames, monkeypatch
+):
+    import face_alignment
+    from face_alignment import api
+
+    monkeypatch.setattr(api, "load_file_from_url", lambda _: random_fan_weights)
+    theirs = face_alignment.FaceAlignment(
+        face_alignment.LandmarksType.TWO_D, device="cpu", face_detector="folder", compile=False
+    )
+    frames, boxes = face_frames[:3], np.array([BOX, BOX + 3, BOX - 5])
+    ours, scores = random_fan.detect(frames, boxes)
+    for frame, box, points, score in zip(frames, boxes, ours, scores, strict=True):
+        expected, peaks, _ = theirs.get_landmarks_from_image(
+            np.ascontiguousarray(frame[..., ::-1]), [[*box, 1.0]], return_landmark_score=True
+        )
+        assert np.abs(points - expected[0]).max() < 1.5  # a tie of two pixels may fall either way
+        assert np.median(np.abs(points - expected[0])) == 0
+        assert score == pytest.approx(min(1, peaks[0].mean() / 2), abs=1e-3)
+
+
+def test_a_batch_of_faces_gives_what_each_gives_alone(random_fan, face_frames):
+    from face_alignment.utils import crop
+
+    faces = [crop(frame[..., ::-1], np.array([128, 140]), 1.2) for frame in face_frames[:3]]
+    together = random_fan.heatmaps(faces)
+    alone = np.concatenate([random_fan.heatmaps([face]) for face in faces])
+    assert together.shape == (3, 68, 64, 64)
+    assert np.abs(together - alone).max() < 1e-4
+
+
+def test_fan_is_given_rgb(random_fan, face_frames, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        random_fan, "heatmaps", lambda faces: seen.extend(faces) or np.zeros((1, 68, 64, 64), "f")
+    )
+    blue = np.zeros_like(face_frames[0])
+    blue[..., 0] = 200
+    random_fan.detect([blue], BOX[None])
+    assert seen[0][..., 2].max() == 200 and seen[0][..., 0].max() == 0
+
+
+def test_a_file_that_is_not_fan_is_refused(tmp_path):
+    path = tmp_path / "fan.pth.tar"
+    torch.save({"a": torch.zeros(1)}, path)
+    with pytest.raises(InputError, match="not FAN's weights"):
+        FanLandmarkDetector(path, "cpu")
+
+
+def test_the_whole_path_runs_with_random_fan_weights(
+    tmp_path, monkeypatch, random_fan_weights, face_video
+):
+    stand_in = ModelFile(random_fan_weights.name)
+    monkeypatch.setitem(detector_models.DETECTOR_FILES, "fan", (stand_in,))
+    options = ExtractionOptions(
+        output_path=tmp_path / "out",
+        log_file=tmp_path / "log.txt",
+        landmark_detector="fan",
+        model_weights=random_fan_weights.parent,
+    )
+    assert extract_videos([face_video], options) == 0
+    track = read_landmarks(tmp_path / "out" / "face.txt")
+    assert track.landmarks.shape == (40, 68, 2)
+    assert track.header["landmark_detector"] == "fan" and track.header["detect_every"] == "1"
+    assert 0.1 <= float(track.header["score"]) <= 1
+
+
+@pytest.mark.parametrize("name", ["blazeface", "retinaface"])
+def test_dlibs_predictor_agrees_whichever_detector_found_the_box(name, face_frames):
+    predictor = make_landmark_detector("dlib")
+
+    def landmarks(detector) -> np.ndarray:
+        box = detector.detect(face_frames[:1])[0][:1, :4]
+        return predictor.detect(face_frames[:1], box)[0][0]
+
+    by_dlib = landmarks(make_face_detector("dlib"))
+    by_other = landmarks(make_face_detector(name, "cpu", reference("weights")))
+    face = np.ptp(by_dlib[:, 0])
+    assert np.linalg.norm(by_dlib - by_other, axis=1).mean() < 0.02 * face
+
+
+def choose(face, landmarks, folder=None) -> tuple[tuple[str, str], list[str]]:
+    said: list[str] = []
+    return choose_detectors(face, landmarks, folder, said.append), said
+
+
+@pytest.fixture
+def empty_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+
+def test_the_defaults_fall_back_to_dlib_with_one_notice(empty_cache):
+    chosen, said = choose(None, None)
+    assert chosen == ("dlib", "dlib")
+    (notice,) = said
+    assert "2DFAN4-11f355bf06.pth.tar" in notice and "blazeface.pth" in notice
+    assert "python -m utils.weights blazeface fan" in notice
+
+
+def test_what_is_on_disk_does_not_fall_back(empty_cache):
+    chosen, said = choose(None, None, reference("weights"))
+    assert chosen == ("blazeface", "dlib") and len(said) == 1
+
+
+def test_a_detector_that_was_asked_for_is_an_error_where_it_cannot_be_had(empty_cache, tmp_path):
+    for face, landmarks in (("blazeface", "dlib"), ("retinaface", "dlib"), ("dlib", "fan")):
+        with pytest.raises(InputError, match="by hand from https://") as caught:
+            choose(face, landmarks)
+        assert str(tmp_path) in str(caught.value)  # the folder to place it in
+
+
+def test_dlib_asks_for_nothing(empty_cache):
+    assert choose("dlib", "dlib") == (("dlib", "dlib"), [])
+
+
+def test_fan_on_a_cpu_is_hinted_at():
+    said: list[str] = []
+    assert choose_device("cpu", ("dlib", "fan"), said.append) == "cpu"
+    assert "--ld dlib" in said[0]
+    assert choose_device("auto", ("dlib", "dlib"), said.append) == "cpu" and len(said) == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
+def test_cuda_without_a_device_is_an_error():
+    with pytest.raises(InputError, match="finds no CUDA device"):
+        choose_device("cuda", ("dlib", "fan"), print)

@@ -1,0 +1,104 @@
+"""Landmarks that another program found, a file a video: OpenFace's CSV, or NumPy's .npz."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from utils.errors import InputError
+from utils.shared import LANDMARKS
+
+SUFFIXES = (".csv", ".npz")
+
+
+@dataclass(frozen=True)
+class PrecomputedTrack:
+    """Landmarks from elsewhere.
+
+    Attributes:
+        path: the file.
+        landmarks: (frames, 68, 2) in frame pixels, sub-pixel where the program was.
+        detected: (frames,) bool.
+        score: the program's mean confidence in detected frames; 1 where it tells none.
+    """
+
+    path: Path
+    landmarks: np.ndarray
+    detected: np.ndarray
+    score: float
+
+
+def find_precomputed(video: Path, folder: Path) -> Path:
+    """The file for a video: `<stem>.csv`, `<stem>.npz`, or the same after its full name.
+
+    Raises:
+        InputError: there is none, or both.
+    """
+    for name in (video.name, video.stem):
+        found = [folder / (name + suffix) for suffix in SUFFIXES]
+        found = [path for path in found if path.is_file()]
+        if len(found) > 1:
+            raise InputError(f"{video}: {found[0]} and {found[1]} both exist; keep one of them")
+        if found:
+            return found[0]
+    wanted = " or ".join(video.stem + suffix for suffix in SUFFIXES)
+    raise InputError(f"{video}: no {wanted} in {folder}")
+
+
+def read_precomputed(path: Path) -> PrecomputedTrack:
+    """Reads landmarks from elsewhere.
+
+    Raises:
+        InputError: the file lacks a column or array, or holds something else in it.
+    """
+    try:
+        track = _read_csv(path) if path.suffix == ".csv" else _read_npz(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except KeyError as error:
+        raise InputError(f"{path}: lacks {error}") from None
+    except (ValueError, TypeError, csv.Error, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: cannot be used ({error})") from None
+    if track.landmarks.shape[1:] != (LANDMARKS, 2):
+        raise InputError(f"{path}: landmarks are {track.landmarks.shape}, not (frames, 68, 2)")
+    if track.detected.shape != track.landmarks.shape[:1]:
+        raise InputError(f"{path}: {len(track.detected)} x detected, {len(track.landmarks)} frames")
+    if not np.isfinite(track.landmarks[track.detected]).all():
+        raise InputError(f"{path}: a frame with a face holds NaN or infinite landmarks")
+    return track
+
+
+def _read_npz(path: Path) -> PrecomputedTrack:
+    with np.load(path, allow_pickle=False) as arrays:
+        landmarks = np.asarray(arrays["landmarks"], np.float64)
+        return PrecomputedTrack(path, landmarks, np.asarray(arrays["detected"], bool), 1.0)
+
+
+def _read_csv(path: Path) -> PrecomputedTrack:
+    """OpenFace's FeatureExtraction: a row a frame; success 0 means that it shows no face."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, skipinitialspace=True)
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
+        rows = list(reader)
+    if not rows:
+        raise ValueError("no frames")
+    columns = [f"{axis}_{point}" for point in range(LANDMARKS) for axis in "xy"]
+    landmarks = np.array([[float(row[name]) for name in columns] for row in rows])
+    success = np.array([float(row["success"]) > 0 for row in rows])
+    confidence = np.array([float(row.get("confidence") or 1) for row in rows])
+    # `frame` counts from 1; a row that is missing is a frame without a face
+    numbers = [int(float(row.get("frame") or index)) for index, row in enumerate(rows, start=1)]
+    places = np.array(numbers) - 1
+    if len(set(numbers)) != len(numbers) or places.min() < 0:
+        raise ValueError("a frame has more than one row; extract a single face")
+    frames = int(places.max()) + 1
+    track = np.zeros((frames, LANDMARKS, 2))
+    detected = np.zeros(frames, bool)
+    track[places] = landmarks.reshape(-1, LANDMARKS, 2)
+    detected[places] = success
+    score = float(confidence[success].mean()) if success.any() else 0.0
+    return PrecomputedTrack(path, track, detected, score)
