@@ -61,6 +61,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar="K",
         help="look for the face's box on every K-th frame; 0 is the landmark detector's own K",
     )
+    add(
+        "--thorough",
+        action="store_true",
+        help="no shortcuts: search every whole frame for the face, decode twice (far slower)",
+    )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
     add("--workers", type=int, default=1, metavar="N", help="videos extracted at the same time")
     add("--overwrite", action="store_true", help="extract again what has landmarks already")
@@ -113,6 +118,7 @@ def main() -> int:
         overwrite=given.overwrite,
         model_weights=given.model_weights,
         precomputed=given.precomputed,
+        thorough=given.thorough,
     )
     return extract_videos(given.input_path, options)
 

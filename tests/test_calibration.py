@@ -5,7 +5,7 @@ from conftest import reference
 
 from utils.calibration import Calibrator, LandmarkKalman, lucas_kanade, normalize
 from utils.deprecated import lucas_kanade_numpy
-from utils.landmark_utils import DetectedTrack, calibrate_landmarks, fill_gaps
+from utils.landmark_utils import DetectedTrack, calibrate_landmarks, cut_faces, fill_gaps
 from utils.videos import read_frames
 
 
@@ -32,7 +32,9 @@ def test_calibration_reproduces_the_published_code(video, gaps, crop):
     height, width = next(read_frames(path)).shape[:2]
     landmarks, first = fill_gaps(raw["landmarks"].astype(float), raw["detected"])
     track = DetectedTrack(landmarks, raw["detected"][first:], first, width, height)
-    ours = calibrate_landmarks(read_frames(path), track, crop).landmarks.reshape(len(golden), -1)
+    boxes = track.crops(crop)
+    faces = cut_faces(read_frames(path), boxes, first)
+    ours = calibrate_landmarks(faces, track, boxes).landmarks.reshape(len(golden), -1)
     off = np.abs(np.round(ours, 5) - golden)
     assert (off < 1e-9).mean() >= 0.999
     assert off.max() <= 0.005

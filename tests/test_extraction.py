@@ -144,3 +144,25 @@ def test_ctrl_c_leaves_no_partial_file_and_ends_in_130(here, face_frames, worker
     assert "interrupted" in errors and "Traceback" not in errors
     left = {path.name for path in here.rglob("*") if path.is_file()}
     assert left == {"a.avi", "b.avi"}
+
+
+def test_the_shortcuts_move_landmarks_by_less_than_a_fiftieth_of_the_eyes_distance(
+    monkeypatch, capsys, here, face_video
+):
+    run(monkeypatch, capsys, "-i", face_video, "-o", "fast")
+    run(monkeypatch, capsys, "-i", face_video, "-o", "slow", "--thorough")
+    fast, slow = (read_landmarks(here / way / "face.txt").landmarks for way in ("fast", "slow"))
+    eyes = slow[:, 42:48].mean(axis=1) - slow[:, 36:42].mean(axis=1)
+    moved = np.linalg.norm(fast - slow, axis=2).mean()
+    assert moved < 0.02 * np.linalg.norm(eyes, axis=1).mean()
+
+
+def test_a_video_that_is_decoded_twice_gives_the_same_landmarks(
+    monkeypatch, capsys, here, face_video
+):
+    from utils import face_spool
+
+    run(monkeypatch, capsys, "-i", face_video, "-o", "once")
+    monkeypatch.setattr(face_spool, "LARGEST_SHARE_OF_DISK", 0)
+    run(monkeypatch, capsys, "-i", face_video, "-o", "twice")
+    assert (here / "once" / "face.txt").read_text() == (here / "twice" / "face.txt").read_text()

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import islice
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ from utils.landmark_formats import NORMALIZED
 from utils.videos import VIDEO_SUFFIXES, Prefetch, VideoInfo, frame_size, probe, read_frames
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from utils.face_spool import FaceSpool
     from utils.FaceDetector.interface import FaceDetector
     from utils.landmark_utils import DetectedTrack
     from utils.LandmarkDetector.interface import LandmarkDetector
@@ -47,6 +51,7 @@ class ExtractionOptions:
     overwrite: bool = False
     model_weights: Path | None = None
     precomputed: Path | None = None
+    thorough: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,13 +122,21 @@ class VideoExtractor:
             return VideoReport(video, error=f"{video}: {type(error).__name__}: {error}")
 
     def _extract(self, video: Path, output: Path, show_progress: bool) -> VideoReport:
-        from utils.landmark_utils import calibrate_landmarks
+        from utils.face_spool import FaceSpool
+        from utils.landmark_utils import calibrate_landmarks, cut_faces
 
         info = probe(video)
-        detected, header, notice = self._find_landmarks(info, show_progress)
-        with _frames(info, "calibrate", show_progress) as frames, ExitStack() as drawing:
-            watch = self._drawing(drawing, info) if self._options.visualize else None
-            calibrated = calibrate_landmarks(frames, detected, self._options.crop, watch)
+        with FaceSpool() as spool:
+            detected, header, notice = self._find_landmarks(info, spool, show_progress)
+            boxes = detected.crops(self._options.crop)
+            if spool.holds(boxes):
+                faces = spool.faces(boxes)
+            else:
+                faces = cut_faces(read_frames(video), boxes, detected.first_frame)
+            with _watched(faces, info, "calibrate", len(boxes), show_progress) as watched:
+                calibrated = calibrate_landmarks(watched, detected, boxes)
+        if self._options.visualize:
+            self._draw(info, detected, calibrated.in_frames(boxes), show_progress)
         report = VideoReport(
             video,
             score=detected.score,
@@ -137,7 +150,7 @@ class VideoExtractor:
         return report
 
     def _find_landmarks(
-        self, info: VideoInfo, show_progress: bool
+        self, info: VideoInfo, spool: FaceSpool, show_progress: bool
     ) -> tuple[DetectedTrack, dict[str, Any], str]:
         """The landmarks, what the header says of their origin, and a notice."""
         from utils.face_following import FaceFollower
@@ -145,9 +158,12 @@ class VideoExtractor:
 
         if self._detectors is None:
             return self._take_landmarks(info)
-        follower = FaceFollower(*self._detectors, self._options.detect_every)
-        with _frames(info, "detect", show_progress) as frames:
-            detected = detect_landmarks(frames, follower)
+        thorough = self._options.thorough
+        every = 1 if thorough else self._options.detect_every
+        follower = FaceFollower(*self._detectors, every, whole_frames=thorough)
+        frames = read_frames(info.path)
+        with _watched(frames, info, "detect", info.frames, show_progress) as watched:
+            detected = detect_landmarks(watched, follower, None if thorough else spool)
         face_detector, landmark_detector = self._detectors
         origin = {
             "face_detector": face_detector.name,
@@ -155,6 +171,15 @@ class VideoExtractor:
             "detect_every": follower.detect_every,
         }
         return detected, origin, ""
+
+    def _draw(
+        self, info: VideoInfo, detected: DetectedTrack, calibrated: np.ndarray, show_progress: bool
+    ) -> None:
+        from utils.visualization import draw_tracks
+
+        frames = islice(read_frames(info.path), detected.first_frame, None)
+        with _watched(frames, info, "draw", len(calibrated), show_progress) as watched:
+            draw_tracks(watched, detected.landmarks, calibrated, self._options.visualize_path, info)
 
     def _take_landmarks(self, info: VideoInfo) -> tuple[DetectedTrack, dict[str, Any], str]:
         from utils.landmark_utils import track_of_landmarks
@@ -193,33 +218,20 @@ class VideoExtractor:
             "trusted_share": f"{report.trusted_share:.4f}",
         }
 
-    def _drawing(self, stack: ExitStack, info: VideoInfo) -> Any:
-        from utils.visualization import draw_tracks
 
-        return stack.enter_context(draw_tracks(self._options.visualize_path, info))
-
-
-class _frames:
-    """The frames of a video, decoded in a thread, with a progress bar, as a context manager."""
-
-    def __init__(self, info: VideoInfo, task: str, show_progress: bool) -> None:
-        self._prefetch = Prefetch(read_frames(info.path))
-        self._bar = progress(
-            self._prefetch,
-            desc=f"{info.path.name} {task}",
-            unit="frame",
-            total=info.frames or None,
-            leave=False,
-        )
-        self._iterator = iter(self._bar if show_progress else self._prefetch)
-
-    def __enter__(self) -> Iterator:
-        self._prefetch.__enter__()
-        return self._iterator
-
-    def __exit__(self, *ending: Any) -> None:
-        self._prefetch.__exit__(*ending)
-        self._bar.close()
+@contextmanager
+def _watched(
+    items: Iterable[np.ndarray], info: VideoInfo, task: str, total: int, show_progress: bool
+) -> Iterator[Iterable[np.ndarray]]:
+    """Pictures made in a thread, a few ahead of their use, with a progress bar."""
+    with Prefetch(items) as prefetched:
+        if not show_progress:
+            yield prefetched
+            return
+        name = f"{info.path.name} {task}"
+        bar = progress(prefetched, desc=name, unit="frame", total=total or None, leave=False)
+        with bar:
+            yield bar
 
 
 def _about(video: Path, reason: str) -> str:

@@ -53,6 +53,7 @@ class FaceFollower:
     Args:
         detect_every: look for the box on each frame of this period, and on every frame while the
             face is lost; 0 takes the landmark detector's own period.
+        whole_frames: look for the box in whole frames even where the face's place is known.
     """
 
     def __init__(
@@ -60,10 +61,12 @@ class FaceFollower:
         face_detector: FaceDetector,
         landmark_detector: LandmarkDetector,
         detect_every: int = 0,
+        whole_frames: bool = False,
     ) -> None:
         self._faces = face_detector
         self._landmarks = landmark_detector
         self.detect_every = detect_every or landmark_detector.detect_every
+        self._whole_frames = whole_frames
         self._frames_seen = 0
         self._last: np.ndarray | None = None  # the landmarks that were believed last
         self._lost = True
@@ -93,9 +96,10 @@ class FaceFollower:
             for index in range(len(frames))
             if self._lost or (self._frames_seen + index) % self.detect_every == 0
         ]
-        found = self._faces.detect([frames[index] for index in searched]) if searched else []
-        candidates = dict(zip(searched, found, strict=True))
         last_box = None if self._last is None else box_of_landmarks(self._last)
+        near = None if self._lost or self._whole_frames else last_box
+        found = self._faces.detect([frames[index] for index in searched], near) if searched else []
+        candidates = dict(zip(searched, found, strict=True))
         box, boxes = last_box, []
         for index in range(len(frames)):
             if index in candidates:

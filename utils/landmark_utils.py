@@ -1,12 +1,13 @@
 """The path of one video: frames -> detected landmarks -> calibrated, normalized landmarks.
 
-A stable crop needs the mean face size of the whole video, so the frames are read twice: once to
-detect, once to calibrate. No more than a few of them are in memory.
+A stable crop needs the mean face size of the whole video. What it is cut from is therefore kept on
+disk between detection and calibration (`utils.face_spool`), or the video is decoded twice. No more
+than a few frames are in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -15,14 +16,12 @@ import numpy as np
 
 from utils.calibration import Calibrator, normalize
 from utils.errors import InputError
-from utils.face_crop import cut_face, to_crop_pixels, to_frame_pixels, video_crops
+from utils.face_crop import CropBox, cut_face, to_crop_pixels, to_frame_pixels, video_crops
 from utils.face_following import FaceFollower
-from utils.shared import LANDMARKS
+from utils.face_spool import FaceSpool
+from utils.shared import CROP_CENTRE, LANDMARKS
 
 Item = TypeVar("Item")
-
-# Called with a frame, its detected and its calibrated landmarks (68, 2) in frame pixels.
-Watcher = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,11 @@ class DetectedTrack:
     frame_height: int
     score: float = 1.0
 
+    def crops(self, crop: str) -> list[CropBox]:
+        """The box of each frame's face; `crop` is `stable` or `per-frame`."""
+        size = self.frame_width, self.frame_height
+        return video_crops(self.landmarks, *size, stable=crop == "stable")
+
 
 @dataclass(frozen=True)
 class CalibratedTrack:
@@ -51,6 +55,12 @@ class CalibratedTrack:
 
     landmarks: np.ndarray
     trusted_share: float
+
+    def in_frames(self, boxes: Sequence[CropBox]) -> np.ndarray:
+        """The landmarks (frames, 68, 2) in frame pixels."""
+        pixels = self.landmarks * CROP_CENTRE + CROP_CENTRE
+        pairs = zip(pixels, boxes, strict=True)
+        return np.array([to_frame_pixels(points, box) for points, box in pairs])
 
 
 def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -78,16 +88,26 @@ def fill_gaps(landmarks: np.ndarray, detected: np.ndarray) -> tuple[np.ndarray, 
     return landmarks[np.maximum.accumulate(source)[first:]], first
 
 
-def detect_landmarks(frames: Iterable[np.ndarray], follower: FaceFollower) -> DetectedTrack:
+def detect_landmarks(
+    frames: Iterable[np.ndarray], follower: FaceFollower, spool: FaceSpool | None = None
+) -> DetectedTrack:
     """Finds one face's landmarks in every frame.
+
+    Args:
+        spool: is given each frame from the first that shows the face.
 
     Raises:
         InputError: no frame shows a face.
     """
-    detections, frame_shape = [], (0, 0)
+    detections, frame_shape, last = [], (0, 0), None
     for batch in in_batches(frames, follower.batch_size):
         frame_shape = batch[0].shape
-        detections += follower.follow(batch)
+        found = follower.follow(batch)
+        detections += found
+        for frame, detection in zip(batch, found, strict=True):
+            last = last if detection is None else detection.landmarks
+            if spool is not None and last is not None:
+                spool.add(frame, last)
     detected = np.array([found is not None for found in detections], bool)
     nothing = np.zeros((LANDMARKS, 2))
     raw = np.array([nothing if found is None else found.landmarks for found in detections])
@@ -110,28 +130,35 @@ def track_of_landmarks(
     return DetectedTrack(filled, detected[first:], first, frame_width, frame_height, score)
 
 
+def cut_faces(
+    frames: Iterable[np.ndarray], boxes: Sequence[CropBox], first_frame: int
+) -> Iterator[np.ndarray]:
+    """The crops (400, 400, 3) of a video's frames; those before `first_frame` are skipped."""
+    used = islice(frames, first_frame, first_frame + len(boxes))
+    for frame, box in zip(used, boxes, strict=False):
+        yield cut_face(frame, box)
+
+
 def calibrate_landmarks(
-    frames: Iterable[np.ndarray], track: DetectedTrack, crop: str, watch: Watcher | None = None
+    faces: Iterable[np.ndarray], track: DetectedTrack, boxes: Sequence[CropBox]
 ) -> CalibratedTrack:
-    """Calibrates a detected track on the frames that it was detected in.
+    """Calibrates a detected track.
 
     Args:
-        frames: the video's frames from its first on; those before `track.first_frame` are skipped.
-        track: as `detect_landmarks` gives it; it may end before the video does.
-        crop: `stable` or `per-frame`.
-        watch: called after each calibrated frame.
+        faces: uint8 (400, 400, 3), the crop of each of the track's frames.
+        track: as `detect_landmarks` gives it.
+        boxes: where the crops lie, `track.crops`.
 
     Raises:
-        InputError: the frames end before the track does.
+        InputError: the faces end before the track does.
     """
-    boxes = video_crops(track.landmarks, track.frame_width, track.frame_height, crop == "stable")
     calibrator, calibrated = Calibrator(), []
-    used = islice(frames, track.first_frame, track.first_frame + len(boxes))
-    for frame, box, detection in zip(used, boxes, track.landmarks, strict=False):
-        points = calibrator.step(cut_face(frame, box), to_crop_pixels(detection, box))
+    for face, box, detection in zip(faces, boxes, track.landmarks, strict=False):
+        points = calibrator.step(face, to_crop_pixels(detection, box))
         calibrated.append(normalize(points))
-        if watch is not None:
-            watch(frame, detection, to_frame_pixels(points, box))
     if len(calibrated) < len(boxes):
-        raise InputError(f"ended after {len(calibrated)} of {len(boxes)} frames on second reading")
+        raise InputError(
+            f"the video has {len(calibrated) + track.first_frame} frames where there are "
+            f"landmarks for {len(boxes) + track.first_frame}"
+        )
     return CalibratedTrack(np.array(calibrated), calibrator.trusted_share)

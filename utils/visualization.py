@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -24,12 +23,18 @@ def draw_landmarks(frame: np.ndarray, landmarks: np.ndarray, colour: tuple) -> n
     return drawn
 
 
-@contextmanager
-def draw_tracks(folder: Path, info: VideoInfo) -> Iterator:
+def draw_tracks(
+    frames: Iterable[np.ndarray],
+    detected: np.ndarray,
+    calibrated: np.ndarray,
+    folder: Path,
+    info: VideoInfo,
+) -> None:
     """Writes `<video>_origin.avi` (detections, red) and `<video>_track.avi` (calibrated, green).
 
-    Yields:
-        A function of a frame, its detected and its calibrated landmarks (68, 2) in frame pixels.
+    Args:
+        frames: uint8 (H, W, 3) BGR, from the first that shows the face.
+        detected, calibrated: (frames, 68, 2) in frame pixels.
 
     Raises:
         InputError: the folder cannot be written.
@@ -39,9 +44,6 @@ def draw_tracks(folder: Path, info: VideoInfo) -> Iterator:
         VideoWriter(folder / f"{name}_origin.avi", info.fps) as origin,
         VideoWriter(folder / f"{name}_track.avi", info.fps) as track,
     ):
-
-        def watch(frame: np.ndarray, detected: np.ndarray, calibrated: np.ndarray) -> None:
-            origin.write(draw_landmarks(frame, detected, RED))
-            track.write(draw_landmarks(frame, calibrated, GREEN))
-
-        yield watch
+        for frame, found, moved in zip(frames, detected, calibrated, strict=False):
+            origin.write(draw_landmarks(frame, found, RED))
+            track.write(draw_landmarks(frame, moved, GREEN))

@@ -32,7 +32,9 @@ class BlazeFaceDetector:
             device, path_to_detector=str(weights), path_to_anchor=str(anchors)
         )
 
-    def detect(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def detect(
+        self, frames: Sequence[np.ndarray], near: np.ndarray | None = None
+    ) -> list[np.ndarray]:
         found = self._search(frames, 0.5)
         empty = [index for index, boxes in enumerate(found) if not len(boxes)]
         height, width = frames[0].shape[:2]

@@ -17,11 +17,14 @@ class FaceDetector(Protocol):
 
     name: str
 
-    def detect(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def detect(
+        self, frames: Sequence[np.ndarray], near: np.ndarray | None = None
+    ) -> list[np.ndarray]:
         """Face boxes of a batch of frames of one size.
 
         Args:
             frames: uint8 (H, W, 3) BGR each.
+            near: where the face was last, (4,): a detector may leave out what is far from it.
 
         Returns:
             For each frame float64 (faces, 5): left, top, right, bottom in frame pixels, and the

@@ -110,7 +110,9 @@ class RetinaFaceDetector:
         self._device = "cpu" if settings.cpu else device
         self._network = _load(weights, settings.network).to(self._device)
 
-    def detect(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def detect(
+        self, frames: Sequence[np.ndarray], near: np.ndarray | None = None
+    ) -> list[np.ndarray]:
         size = self._settings.batch_size
         found: list[np.ndarray] = []
         for first in range(0, len(frames), size):

@@ -14,7 +14,8 @@ import numpy as np
 
 from utils.errors import InputError
 
-BATCH_ON_CPU, BATCH_ON_GPU = 4, 32  # frames
+BATCH_ON_CPU = 1  # frames; two cores are slower with more (benchmarks/README.md)
+BATCH_ON_GPU = 32
 
 
 class FanLandmarkDetector:

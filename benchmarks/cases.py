@@ -1,0 +1,208 @@
+"""What is timed, each case in a process of its own: `python -m benchmarks.cases NAME ARGUMENTS`.
+
+A case does its set-up first, then prints `{"seconds": ..., "units": ...}` for the work alone; units
+are frames or files.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+
+def timed(work: Callable[[], int]) -> dict[str, float]:
+    """Seconds that `work` takes, and the units that it returns."""
+    start = time.perf_counter()
+    units = work()
+    return {"seconds": time.perf_counter() - start, "units": units}
+
+
+def decode(video: str) -> dict[str, float]:
+    """Decoding alone."""
+    from utils.videos import read_frames
+
+    return timed(lambda: sum(1 for _ in read_frames(Path(video))))
+
+
+def extract(video: str, *flags: str) -> dict[str, float]:
+    """Decode to written file, one process, dlib; flags are `per-frame`, `thorough`."""
+    from utils.extraction import ExtractionOptions, VideoExtractor
+
+    with tempfile.TemporaryDirectory() as folder:
+        options = ExtractionOptions(
+            output_path=Path(folder),
+            crop="per-frame" if "per-frame" in flags else "stable",
+            thorough="thorough" in flags,
+        )
+        extractor = VideoExtractor(options)
+
+        def work() -> int:
+            report = extractor.extract(Path(video), Path(folder) / "x.txt", show_progress=False)
+            assert not report.error, report.error
+            return report.frames
+
+        return timed(work)
+
+
+def extract_many(video: str, count: str, workers: str) -> dict[str, float]:
+    """`count` copies of a video through the whole script's function, start of workers included."""
+    from utils.extraction import ExtractionOptions, extract_videos
+
+    with tempfile.TemporaryDirectory() as folder:
+        videos = [Path(folder) / f"{number}{Path(video).suffix}" for number in range(int(count))]
+        for copy in videos:
+            copy.symlink_to(Path(video).resolve())
+        options = ExtractionOptions(
+            output_path=Path(folder) / "out",
+            log_file=Path(folder) / "log.txt",
+            workers=int(workers),
+        )
+
+        def work() -> int:
+            assert extract_videos(videos, options) == 0
+            return int(count)
+
+        return timed(work)
+
+
+def detect_faces(video: str, every: str) -> dict[str, float]:
+    """The face detector alone, on every k-th frame; frames are decoded before."""
+    from utils.FaceDetector import make_face_detector
+    from utils.videos import read_frames
+
+    frames = [frame for frame, _ in zip(read_frames(Path(video)), range(60), strict=False)]
+    detector = make_face_detector("dlib")
+
+    def work() -> int:
+        for frame in frames[:: int(every)]:
+            detector.detect([frame])
+        return len(frames)
+
+    return timed(work)
+
+
+def calibrate(video: str) -> dict[str, float]:
+    """Calibration alone, from decoded frames and detected landmarks."""
+    from utils.face_following import FaceFollower
+    from utils.FaceDetector import make_face_detector
+    from utils.landmark_utils import calibrate_landmarks, cut_faces, detect_landmarks
+    from utils.LandmarkDetector import make_landmark_detector
+    from utils.videos import read_frames
+
+    frames = [frame for frame, _ in zip(read_frames(Path(video)), range(120), strict=False)]
+    follower = FaceFollower(make_face_detector("dlib"), make_landmark_detector("dlib"))
+    track = detect_landmarks(frames, follower)
+    boxes = track.crops("stable")
+
+    def work() -> int:
+        faces = cut_faces(frames, boxes, track.first_frame)
+        return len(calibrate_landmarks(faces, track, boxes).landmarks)
+
+    return timed(work)
+
+
+def classify(count: str) -> dict[str, float]:
+    """`count` landmark files of 300 frames, from import of Keras to scores."""
+    from utils.landmark_files import LandmarkTrack, write_landmarks
+
+    random = np.random.default_rng(1)
+    with tempfile.TemporaryDirectory() as folder:
+        moves = random.normal(0, 0.003, (300, 68, 2)).cumsum(axis=0)
+        track = LandmarkTrack(random.uniform(-0.8, 0.8, (68, 2)) + moves, "normalized")
+        first = Path(folder) / "0.txt"
+        write_landmarks(first, track)
+        paths = [first]
+        for number in range(1, int(count)):
+            paths.append(first.with_name(f"{number}.txt"))
+            paths[-1].write_bytes(first.read_bytes())
+
+        def work() -> int:
+            from utils.classification import classify_files
+            from utils.weight_sets import PROJECT_WEIGHTS
+
+            def quiet(_: str) -> None:
+                pass
+
+            classify_files(paths, "bundled", PROJECT_WEIGHTS, "vote", 0.5, quiet)
+            return len(paths)
+
+        return timed(work)
+
+
+def fan_library(frames: str) -> dict[str, float]:
+    """FAN with random weights, one frame at a time, as face-alignment does it."""
+    import face_alignment
+    import torch
+    from face_alignment import api
+
+    weights = _random_fan_weights()
+    api.load_file_from_url = lambda _: weights
+    library = face_alignment.FaceAlignment(
+        face_alignment.LandmarksType.TWO_D,
+        device="cuda" if torch.cuda.is_available() else "cpu",
+        face_detector="folder",
+        compile=False,
+    )
+    picture = np.random.default_rng(1).integers(0, 255, (480, 640, 3), np.uint8)
+    library.get_landmarks_from_image(picture, [[200, 100, 400, 300, 1]])  # warm
+
+    def work() -> int:
+        for _ in range(int(frames)):
+            library.get_landmarks_from_image(picture, [[200, 100, 400, 300, 1]])
+        return int(frames)
+
+    return timed(work)
+
+
+def fan_ours(frames: str, batch: str) -> dict[str, float]:
+    """FAN with random weights, batched."""
+    import torch
+
+    from utils.LandmarkDetector.fan import FanLandmarkDetector
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    detector = FanLandmarkDetector(_random_fan_weights(), device, int(batch))
+    pictures = np.random.default_rng(1).integers(0, 255, (int(batch), 480, 640, 3), np.uint8)
+    boxes = np.tile([200.0, 100, 400, 300], (int(batch), 1))
+    detector.detect(list(pictures), boxes)  # warm
+
+    def work() -> int:
+        for _ in range(0, int(frames), int(batch)):
+            detector.detect(list(pictures), boxes)
+        return -(-int(frames) // int(batch)) * int(batch)
+
+    return timed(work)
+
+
+def _random_fan_weights() -> Path:
+    import torch
+    from face_alignment.models import FAN
+
+    path = Path(tempfile.gettempdir()) / "lrnet_benchmark_random_fan.pth.tar"
+    if not path.is_file():
+        torch.save(FAN(4).state_dict(), path)
+    return path
+
+
+CASES = {
+    case.__name__: case
+    for case in (
+        decode,
+        extract,
+        extract_many,
+        detect_faces,
+        calibrate,
+        classify,
+        fan_library,
+        fan_ours,
+    )
+}
+
+if __name__ == "__main__":
+    print(json.dumps(CASES[sys.argv[1]](*sys.argv[2:])))

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from utils import face_spool
+from utils.face_crop import CropBox, cut_face, video_crops
+from utils.face_spool import FaceSpool
+
+
+@pytest.fixture
+def track(random) -> tuple[list[np.ndarray], np.ndarray]:
+    """Frames of noise (20) and landmarks (20, 68, 2) of a face that wanders and grows in them."""
+    frames = list(random.integers(0, 255, (20, 240, 320, 3), np.uint8))
+    steps = np.linspace(-0.5, 0.5, 68)
+    shape = np.stack([steps, steps[::-1]], axis=1)
+    places = np.array([150, 110]) + random.normal(0, 2, (20, 2)).cumsum(axis=0)
+    sizes = np.linspace(90, 100, 20)
+    return frames, places[:, None] + sizes[:, None, None] * shape
+
+
+@pytest.mark.parametrize("stable", [True, False])
+def test_faces_are_those_cut_from_the_frames(track, stable):
+    frames, landmarks = track
+    boxes = video_crops(landmarks, 320, 240, stable)
+    with FaceSpool() as spool:
+        for frame, points in zip(frames, landmarks, strict=True):
+            spool.add(frame, points)
+        assert spool.holds(boxes)
+        for face, frame, box in zip(spool.faces(boxes), frames, boxes, strict=True):
+            assert (face == cut_face(frame, box)).all()
+
+
+def test_a_crop_that_reaches_beyond_what_was_kept_is_told(track):
+    frames, landmarks = track
+    with FaceSpool() as spool:
+        spool.add(frames[0], landmarks[0])
+        assert not spool.holds([CropBox(0, 0, 240)])
+
+
+def test_a_spool_that_was_not_filled_holds_nothing(track):
+    with FaceSpool() as spool:
+        assert not spool.holds(video_crops(track[1], 320, 240, True))
+
+
+def test_a_disk_without_room_is_no_error(track, monkeypatch):
+    monkeypatch.setattr(face_spool, "LARGEST_SHARE_OF_DISK", 0)
+    frames, landmarks = track
+    with FaceSpool() as spool:
+        spool.add(frames[0], landmarks[0])
+        assert not spool.holds(video_crops(landmarks[:1], 320, 240, True))

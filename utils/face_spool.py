@@ -1,0 +1,107 @@
+"""The faces of a video, kept on disk between the two passes, so that it is decoded once.
+
+A stable crop is as large as the mean face of the whole video, which is known only when every frame
+was seen. Until then what surrounds the face is kept in a temporary file, one frame after the other.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import IO
+
+import numpy as np
+
+from utils.face_crop import BOX_SCALE, CropBox, cut_face
+
+MARGIN = 1.12  # over the crop of the frame's own size: the mean may be larger, the centre may lag
+LARGEST_SHARE_OF_DISK = 0.25  # of what is free; beyond it the video is decoded again
+
+
+@dataclass(frozen=True)
+class _Region:
+    """A rectangle of a frame in the file: its first byte, its corner in frame pixels, its shape."""
+
+    offset: int
+    left: int
+    top: int
+    shape: tuple[int, int, int]
+
+    def holds(self, box: CropBox) -> bool:
+        height, width = self.shape[:2]
+        return (
+            self.left <= box.left
+            and self.top <= box.top
+            and box.left + box.side <= self.left + width
+            and box.top + box.side <= self.top + height
+        )
+
+
+class FaceSpool:
+    """Keeps the surroundings of a face, frame by frame; a context manager.
+
+    `add` every frame from the first that shows the face; then, where `holds` says so, `faces` cuts
+    the crops without the video.
+    """
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+        self._regions: list[_Region] = []
+        self._bytes = 0
+        self._limit = 0
+
+    def __enter__(self) -> FaceSpool:
+        self._limit = int(LARGEST_SHARE_OF_DISK * shutil.disk_usage(tempfile.gettempdir()).free)
+        self._file = tempfile.TemporaryFile(prefix="lrnet-faces-")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._give_up()
+
+    def _give_up(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+        self._regions = []
+
+    def add(self, frame: np.ndarray, landmarks: np.ndarray) -> None:
+        """Keeps what surrounds landmarks (68, 2) in frame pixels; gives up on a full disk."""
+        if self._file is None:
+            return
+        low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+        half = MARGIN * BOX_SCALE * (high - low).max() / 2 + 2
+        left, top = np.clip((low + high) / 2 - half, 0, None).astype(int)
+        right, bottom = np.maximum((low + high) / 2 + half + 1, 1).astype(int)
+        pixels = np.ascontiguousarray(frame[top:bottom, left:right])
+        self._regions.append(_Region(self._bytes, int(left), int(top), pixels.shape))
+        self._bytes += pixels.nbytes
+        try:
+            if self._bytes > self._limit:
+                self._give_up()
+            else:
+                self._file.write(pixels.data)
+        except OSError:
+            self._give_up()
+
+    def holds(self, boxes: Sequence[CropBox]) -> bool:
+        """Whether the crop of every frame lies in what was kept of it."""
+        return len(boxes) == len(self._regions) and all(
+            region.holds(box) for region, box in zip(self._regions, boxes, strict=True)
+        )
+
+    def faces(self, boxes: Sequence[CropBox]) -> Iterator[np.ndarray]:
+        """The crops (400, 400, 3) of all frames, as `cut_face` cuts them from the frames."""
+        assert self._file is not None
+        self._file.seek(0)
+        for region, box in zip(self._regions, boxes, strict=True):
+            pixels = np.frombuffer(self._file.read(int(np.prod(region.shape))), np.uint8)
+            inside = CropBox(box.left - region.left, box.top - region.top, box.side)
+            yield cut_face(pixels.reshape(region.shape), inside)
