@@ -94,7 +94,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     given = parse_arguments()
     from utils.detector_choice import choose_detectors, choose_device
-    from utils.extraction import ExtractionOptions, extract_videos, list_videos
+    from utils.extraction import extract_videos, list_videos
+    from utils.video_extraction import ExtractionOptions
 
     list_videos(given.input_path)  # nothing to do is told before anything is downloaded
     face_detector, landmark_detector, device = "", "", "cpu"

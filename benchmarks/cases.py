@@ -32,7 +32,7 @@ def decode(video: str) -> dict[str, float]:
 
 def extract(video: str, *flags: str) -> dict[str, float]:
     """Decode to written file, one process, dlib; flags are `per-frame`, `thorough`."""
-    from utils.extraction import ExtractionOptions, VideoExtractor
+    from utils.video_extraction import ExtractionOptions, VideoExtractor
 
     with tempfile.TemporaryDirectory() as folder:
         options = ExtractionOptions(
@@ -52,7 +52,8 @@ def extract(video: str, *flags: str) -> dict[str, float]:
 
 def extract_many(video: str, count: str, workers: str) -> dict[str, float]:
     """`count` copies of a video through the whole script's function, start of workers included."""
-    from utils.extraction import ExtractionOptions, extract_videos
+    from utils.extraction import extract_videos
+    from utils.video_extraction import ExtractionOptions
 
     with tempfile.TemporaryDirectory() as folder:
         videos = [Path(folder) / f"{number}{Path(video).suffix}" for number in range(int(count))]

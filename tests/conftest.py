@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 os.environ["LRNET_OFFLINE"] = "1"  # no test reaches for the network but those with a local server
+os.environ["LRNET_PROGRESS"] = "0"  # stderr is compared line by line
 
 PROJECT = Path(__file__).resolve().parent.parent
 REFERENCE = PROJECT.parent / "shared" / "reference"

@@ -166,3 +166,11 @@ def test_a_video_that_is_decoded_twice_gives_the_same_landmarks(
     monkeypatch.setattr(face_spool, "LARGEST_SHARE_OF_DISK", 0)
     run(monkeypatch, capsys, "-i", face_video, "-o", "twice")
     assert (here / "once" / "face.txt").read_text() == (here / "twice" / "face.txt").read_text()
+
+
+def test_a_log_that_cannot_be_written_is_told_before_the_work(
+    monkeypatch, capsys, here, face_video
+):
+    status, errors = run(monkeypatch, capsys, "-i", face_video, "-o", "out", "-l", here)
+    assert status == 2 and "choose another file with -l" in errors
+    assert not (here / "out").exists()

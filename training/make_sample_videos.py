@@ -21,12 +21,12 @@ import cv2
 import numpy as np
 
 from utils.console import progress, run_script, say
-from utils.extraction import ExtractionOptions, VideoExtractor
 from utils.FaceDetector import make_face_detector
 from utils.landmark_files import LandmarkTrack, read_landmarks, write_landmarks
 from utils.landmark_formats import ALIGNED, align
 from utils.LandmarkDetector import make_landmark_detector
 from utils.shared import MIRRORED_LANDMARKS
+from utils.video_extraction import ExtractionOptions, VideoExtractor
 
 SAMPLES = ("sample_real", "sample_fake")
 FPS, SECONDS = 30, 10

@@ -20,11 +20,17 @@ def say(message: str) -> None:
 
 
 def progress(items: Iterable, **options: Any) -> Any:
-    """A tqdm bar on stderr; silent where stderr is no terminal and `LRNET_PROGRESS` is not set."""
+    """A tqdm bar on stderr, rarely redrawn where stderr is a file; `LRNET_PROGRESS=0` hides it."""
     from tqdm import tqdm
 
-    hidden = not (sys.stderr.isatty() or os.environ.get("LRNET_PROGRESS"))
-    return tqdm(items, file=sys.stderr, disable=hidden, dynamic_ncols=True, **options)
+    return tqdm(
+        items,
+        file=sys.stderr,
+        disable=os.environ.get("LRNET_PROGRESS") == "0",
+        mininterval=0.1 if sys.stderr.isatty() else 10,
+        dynamic_ncols=True,
+        **options,
+    )
 
 
 def run_script(name: str, main: Callable[[], int]) -> int:

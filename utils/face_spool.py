@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import IO
 
 import numpy as np
@@ -58,12 +57,7 @@ class FaceSpool:
         self._file = tempfile.TemporaryFile(prefix="lrnet-faces-")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *ending: object) -> None:
         self._give_up()
 
     def _give_up(self) -> None:

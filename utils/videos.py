@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 import cv2
@@ -114,12 +113,7 @@ class Prefetch(Iterator[Item]):
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *ending: object) -> None:
         self._stopped.set()
         self._thread.join()
 
@@ -183,16 +177,11 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *ending: object) -> None:
         if self._writer is None:
             return
         self._writer.release()
-        if kind is None:
+        if ending[0] is None:
             self._partial.replace(self.path)
         else:
             self._partial.unlink(missing_ok=True)
