@@ -97,7 +97,11 @@ def test_auto_takes_the_bundled_set_where_the_ensemble_cannot_be_had(monkeypatch
 
 def test_auto_leaves_aligned_files_to_the_bundled_set():
     manifest = read_manifest()
-    _, choices = choose_sets(manifest, "auto", reference("weights"), print)
+    said: list[str] = []
+    _, choices = choose_sets(manifest, "auto", reference("weights"), said.append)
+    assert said == [
+        "using the weights ensemble (normalized), bundled (aligned); --weights names others"
+    ]
     assert [member.name for member in choices["normalized"]] == ["dfo-2024", "ffpp-2024"]
     assert [member.name for member in choices["aligned"]] == ["bundled-aligned"]
 

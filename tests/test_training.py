@@ -8,14 +8,20 @@ from conftest import PROJECT, TRAINING
 
 from training import train
 from training.augmentation import mirror, pseudo_fakes, smooth_fields, vary
-from training.clip_sampler import ClipSampler
+from training.clip_sampler import ClipBatch, ClipSampler
 from training.labelled_tracks import (
     LabelledTrack,
     read_landmark_folder,
     read_track_archive,
     split_by_group,
 )
-from training.train import StreamTrainer, manifest_entry, parse_arguments
+from training.train import (
+    StreamTrainer,
+    Teacher,
+    make_teacher,
+    manifest_entry,
+    parse_arguments,
+)
 from utils.console import run_script
 from utils.errors import InputError
 from utils.landmark_files import LandmarkTrack, write_landmarks
@@ -75,23 +81,33 @@ def test_a_pseudo_fake_leaves_the_jaw_as_it_was(clips, random):
 
 
 def test_varied_clips_lie_on_the_pipelines_grid(clips, random):
-    varied = vary(clips, random, CONFIG["augmentation"], "normalized") * 200
+    varied = vary(clips, random, CONFIG["augmentation"]) * 200
     assert np.abs(varied - np.rint(varied)).max() < 1e-3
 
 
-def test_varied_aligned_clips_have_their_eyes_in_place(clips, random):
-    varied = vary(clips, random, CONFIG["augmentation"], "aligned")
-    assert np.allclose(varied[:, :, 42:48].mean(axis=2), (-0.3, 0.5), atol=1e-4)
-
-
-def test_a_batch_is_balanced_and_its_targets_follow_labels_and_teacher(tracks, random):
-    options = {**CONFIG, "sampling": {**CONFIG["sampling"], "pseudo_fakes": 0}}
-    taught = {track.name: np.full(90, 0.5, np.float32) for track in tracks if not track.fake}
-    batch = ClipSampler(tracks, 30, options, taught, "normalized").draw(600, random)
+def test_a_batch_is_half_real_half_fake(tracks, random):
+    batch = ClipSampler(tracks, 30, CONFIG).draw(600, random)
     assert batch.clips.shape == (600, 30, 136)
-    # fake: 1, smoothed; real: halfway to what the teacher says, smoothed
-    assert set(batch.targets.astype(float).round(4)) == {0.975, 0.2625}
-    assert 0.42 < (batch.targets > 0.5).mean() < 0.58
+    assert 0.42 < batch.labels.mean() < 0.58
+
+
+class ScriptedTeachers:
+    """Says the same of every clip: 0.2 in stream g1, 0.8 in g2."""
+
+    def stream_probabilities(self, clips):
+        return np.full(len(clips), 0.2), np.full(len(clips), 0.8)
+
+
+def test_a_teacher_is_believed_only_where_it_is_right():
+    teacher = Teacher(ScriptedTeachers(), {"g1": 0.5, "g2": 0.25})
+    batch = ClipBatch(np.zeros((2, 30, 136), np.float32), np.array([0.0, 1.0]))
+    assert teacher.targets("g1", batch).tolist() == pytest.approx([0.1, 1.0])
+    assert teacher.targets("g2", batch).tolist() == pytest.approx([0.0, 0.95])
+
+
+def test_named_teachers_without_a_folder_are_an_input_error():
+    with pytest.raises(InputError, match="--teachers"):
+        make_teacher(CONFIG, None)
 
 
 def test_a_small_source_is_heard_more_often_than_its_share(tracks, random):
@@ -99,13 +115,13 @@ def test_a_small_source_is_heard_more_often_than_its_share(tracks, random):
         LabelledTrack(f"c{n}", tracks[0].landmarks + n, False, f"c{n}", "crowd", "none")
         for n in range(100)
     ]
-    sampler = ClipSampler([*tracks, *crowd], 30, CONFIG, {}, "normalized")
+    sampler = ClipSampler([*tracks, *crowd], 30, CONFIG)
     chances = sampler._chances[0]
     assert chances[16:].sum() == pytest.approx(10 / (10 + 2 + 2), abs=1e-6)  # square roots
 
 
 def test_standardisation_is_folded_into_the_saved_weights(tracks, random, tmp_path):
-    sampler = ClipSampler(tracks, 30, CONFIG, {}, "normalized")
+    sampler = ClipSampler(tracks, 30, CONFIG)
     for stream in ("g1", "g2"):
         trainer = StreamTrainer(stream, CONFIG, sampler)
         trainer.run(2)

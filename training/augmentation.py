@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from utils.landmark_formats import align
 from utils.shared import LANDMARKS, MIRRORED_LANDMARKS
 
 STEP = 1 / 200  # normalized landmarks lie on this grid, since the crop's pixels are whole
@@ -83,16 +82,12 @@ def pseudo_fakes(clips: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return clips + size * fields * inner
 
 
-def vary(
-    clips: np.ndarray, random: np.random.Generator, options: dict, landmark_format: str
-) -> np.ndarray:
-    """All that leaves a label as it is, then the pipeline's own rounding and format.
+def vary(clips: np.ndarray, random: np.random.Generator, options: dict) -> np.ndarray:
+    """All that leaves a label as it is, then the pipeline's own rounding; normalized clips.
 
     Args:
-        clips: normalized.
         options: of the configuration file: `degrees`, `scale`, `shift`, `identity`, `noise`
             (standard deviations), `mirror`, `reverse` (shares).
-        landmark_format: `normalized` or `aligned`.
     """
     clips = sometimes(clips, random, mirror, options["mirror"])
     clips = sometimes(clips, random, lambda chosen: chosen[:, ::-1], options["reverse"])
@@ -100,8 +95,4 @@ def vary(
     clips = turn_and_scale(clips, random, options["degrees"], options["scale"], options["shift"])
     noise = options["noise"] * random.random((len(clips), 1, 1, 1))
     clips = clips + noise * random.standard_normal(clips.shape)
-    clips = np.rint(clips / STEP) * STEP
-    if landmark_format == "aligned":
-        frames = clips.reshape(-1, LANDMARKS, 2)
-        clips = align(frames).reshape(clips.shape)
-    return clips.astype(np.float32)
+    return (np.rint(clips / STEP) * STEP).astype(np.float32)

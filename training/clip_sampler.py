@@ -14,10 +14,10 @@ from utils.shared import VALUES_PER_FRAME
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """Clips (n, frames, 136) float32 and the probability (n,) that each should be called fake."""
+    """Normalized clips (n, frames, 136) float32 and their labels (n,), 1 = fake."""
 
     clips: np.ndarray
-    targets: np.ndarray
+    labels: np.ndarray
 
 
 class ClipSampler:
@@ -30,25 +30,13 @@ class ClipSampler:
         tracks: normalized; those shorter than a clip are left out.
         clip_length: frames.
         options: the configuration's `sampling` and `augmentation` parts.
-        teacher: name -> (frames,) target probability that a teacher gives the clip that starts
-            there, for the tracks on which teachers are to be believed.
-        landmark_format: of the clips that are drawn.
     """
 
-    def __init__(
-        self,
-        tracks: Sequence[LabelledTrack],
-        clip_length: int,
-        options: dict,
-        teacher: dict[str, np.ndarray],
-        landmark_format: str,
-    ) -> None:
+    def __init__(self, tracks: Sequence[LabelledTrack], clip_length: int, options: dict) -> None:
         self._tracks = [track for track in tracks if len(track.landmarks) >= clip_length]
         self._length = clip_length
         self._sampling = options["sampling"]
         self._augmentation = options["augmentation"]
-        self._teacher = teacher
-        self._format = landmark_format
         labels = np.array([track.fake for track in self._tracks])
         self._chances = [self._class_chances(labels == fake) for fake in (False, True)]
 
@@ -72,20 +60,15 @@ class ClipSampler:
         """A batch of `size` clips."""
         fake = random.random(size) < 0.5
         pseudo = fake & (random.random(size) < self._sampling["pseudo_fakes"])
-        clips, targets = [], fake.astype(np.float32)
+        clips = []
         for index in range(size):
             chances = self._chances[int(fake[index] and not pseudo[index])]
             track = self._tracks[random.choice(len(self._tracks), p=chances)]
             start = random.integers(0, len(track.landmarks) - self._length + 1)
             clips.append(track.landmarks[start : start + self._length])
-            if track.name in self._teacher and not pseudo[index]:
-                belief = self._sampling["teacher"]
-                taught = self._teacher[track.name][start]
-                targets[index] = belief * taught + (1 - belief) * targets[index]
         drawn = np.stack(clips)
         if pseudo.any():
             drawn[pseudo] = pseudo_fakes(drawn[pseudo], random)
-        varied = vary(drawn, random, self._augmentation, self._format)
-        smoothing = self._sampling["label_smoothing"]
-        targets = (1 - smoothing) * targets + smoothing / 2
-        return ClipBatch(varied.reshape(size, self._length, VALUES_PER_FRAME), targets)
+        varied = vary(drawn, random, self._augmentation)
+        clips = varied.reshape(size, self._length, VALUES_PER_FRAME)
+        return ClipBatch(clips, fake.astype(np.float32))

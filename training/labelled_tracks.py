@@ -100,10 +100,18 @@ def read_landmark_folder(folder: Path) -> list[LabelledTrack]:
 
 def in_format(tracks: Sequence[LabelledTrack], landmark_format: str) -> list[LabelledTrack]:
     """Normalized tracks in the format that a set wants."""
+    return [
+        replace(track, landmarks=landmarks_in_format(track.landmarks, landmark_format))
+        for track in tracks
+    ]
+
+
+def landmarks_in_format(landmarks: np.ndarray, landmark_format: str) -> np.ndarray:
+    """Normalized landmarks (frames, 68, 2) in another format, float32."""
     if landmark_format == NORMALIZED:
-        return list(tracks)
+        return landmarks
     assert landmark_format == ALIGNED
-    return [replace(t, landmarks=align(t.landmarks).astype(np.float32)) for t in tracks]
+    return align(landmarks).astype(np.float32)
 
 
 def split_by_group(

@@ -7,15 +7,16 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
 
-from training.clip_sampler import ClipSampler
+from training.clip_sampler import ClipBatch, ClipSampler
 from training.labelled_tracks import (
     LabelledTrack,
     in_format,
+    landmarks_in_format,
     read_landmark_folder,
     read_track_archive,
     split_by_group,
@@ -24,6 +25,11 @@ from utils.clips import clip_starts, cut_clips, differences
 from utils.console import run_script, say
 from utils.downloads import checksum
 from utils.errors import InputError
+from utils.landmark_formats import NORMALIZED
+from utils.shared import FAKE_THRESHOLD, LANDMARKS
+
+if TYPE_CHECKING:
+    from utils.classifiers import Classifier
 
 STREAMS = ("g1", "g2")
 
@@ -58,35 +64,41 @@ def read_data(
     return split_by_group(tracks, share, config["seed"]) if share else (tracks, [])
 
 
-def teach(
-    tracks: list[LabelledTrack], config: dict, folder: Path | None, clip_length: int
-) -> dict[str, np.ndarray]:
-    """What the published teachers say of every possible clip of the tracks they are believed on.
+class Teacher:
+    """Published sets that say, of each clip, what a stream should learn to say.
 
-    Returns:
-        Track name -> (frames,) probability of fake for the clip that starts at each frame.
+    They are believed where they are right; elsewhere the label is the target.
+
+    Args:
+        belief: stream -> weight of the teachers' word against the label, from 0 to 1.
     """
-    if not config.get("teachers") or config["sampling"]["teacher"] == 0:
-        return {}
+
+    def __init__(self, classifier: Classifier, belief: dict[str, float]) -> None:
+        self._classifier = classifier
+        self._belief = belief
+
+    def targets(self, stream: str, batch: ClipBatch) -> np.ndarray:
+        """The probability of fake (n,) that `stream` should give the clips of a batch."""
+        said = self._classifier.stream_probabilities(batch.clips)[STREAMS.index(stream)]
+        right = (said >= FAKE_THRESHOLD) == (batch.labels >= FAKE_THRESHOLD)
+        belief = self._belief[stream] * right
+        return belief * said + (1 - belief) * batch.labels
+
+
+def make_teacher(config: dict, folder: Path | None) -> Teacher | None:
+    """The configuration's teachers, or None where it names none.
+
+    Raises:
+        InputError: they are named, but not where they are, or cannot be had there.
+    """
+    if not config.get("teachers"):
+        return None
     if folder is None:
         raise InputError("the configuration names teachers; say with --teachers where they are")
     from utils.classifiers import load_classifier
     from utils.weight_sets import read_manifest
 
-    teachers = load_classifier(read_manifest(), config["teachers"], folder)
-    taught = {}
-    for track in tracks:
-        believed = any(track.dataset.startswith(name) for name in config["taught_datasets"])
-        starts = np.arange(0, len(track.landmarks) - clip_length + 1)
-        if not believed or not len(starts):
-            continue
-        values = track.landmarks.reshape(len(track.landmarks), -1)
-        g1, g2 = teachers.stream_probabilities(values[starts[:, None] + np.arange(clip_length)])
-        said = (g1 + g2) / 2
-        right = said if track.fake else 1 - said
-        if right.mean() >= 0.5:  # a teacher who is wrong about a video teaches nothing about it
-            taught[track.name] = said.astype(np.float32)
-    return taught
+    return Teacher(load_classifier(read_manifest(), config["teachers"], folder), config["belief"])
 
 
 class StreamTrainer:
@@ -97,17 +109,27 @@ class StreamTrainer:
     go into the input kernel and its bias, so that the saved stream reads plain values.
     """
 
-    def __init__(self, stream: str, config: dict, sampler: ClipSampler) -> None:
+    def __init__(
+        self,
+        stream: str,
+        config: dict,
+        sampler: ClipSampler,
+        landmark_format: str = NORMALIZED,
+        teacher: Teacher | None = None,
+    ) -> None:
         from utils.two_stream import build_stream, keras
 
         self._keras = keras
         self._stream = stream
         self._config = config
         self._sampler = sampler
+        self._format = landmark_format
+        self._teacher = teacher
         self._random = np.random.default_rng([config["seed"], STREAMS.index(stream)])
         keras.utils.set_random_seed(config["seed"] + STREAMS.index(stream))
         self.model = build_stream(config["architecture"], units=config.get("units"))
-        sample = self.stream_values(sampler.draw(512, self._random).clips)
+        drawn = sampler.draw(512, self._random).clips
+        sample = self.stream_values(self._in_format(drawn))
         self.mean = sample.mean(axis=(0, 1))
         self.deviation = np.full_like(self.mean, sample.std(axis=(0, 1)).mean())
         steps = config["steps"]
@@ -119,6 +141,10 @@ class StreamTrainer:
             keras.losses.CategoricalCrossentropy(from_logits=True),
         )
 
+    def _in_format(self, clips: np.ndarray) -> np.ndarray:
+        frames = clips.reshape(-1, LANDMARKS, 2)
+        return landmarks_in_format(frames, self._format).reshape(clips.shape)
+
     def stream_values(self, clips: np.ndarray) -> np.ndarray:
         return clips if self._stream == "g1" else differences(clips)
 
@@ -127,11 +153,13 @@ class StreamTrainer:
 
     def run(self, steps: int) -> float:
         """Takes `steps` steps; their mean loss."""
-        losses = []
+        losses, smoothing = [], self._config["label_smoothing"]
         for _ in range(steps):
             batch = self._sampler.draw(self._config["batch_size"], self._random)
-            values = self.standardise(self.stream_values(batch.clips))
-            targets = np.stack([1 - batch.targets, batch.targets], axis=1)
+            values = self.standardise(self.stream_values(self._in_format(batch.clips)))
+            taught = self._teacher.targets(self._stream, batch) if self._teacher else batch.labels
+            fake = (1 - smoothing) * taught + smoothing / 2
+            targets = np.stack([1 - fake, fake], axis=1)
             losses.append(float(self.model.train_on_batch(values, targets)))
         return float(np.mean(losses))
 
@@ -171,10 +199,9 @@ def validation_auc(logits: dict[str, np.ndarray], tracks: list[LabelledTrack]) -
 
 
 def train_stream(
-    stream: str, config: dict, sampler: ClipSampler, held: list[LabelledTrack], output: Path
+    trainer: StreamTrainer, stream: str, config: dict, held: list[LabelledTrack], output: Path
 ) -> dict[str, Any]:
     """Trains and saves one stream; the best round on the validation tracks is kept."""
-    trainer = StreamTrainer(stream, config, sampler)
     length, best, history = config["clip_length"], -np.inf, []
     patience = config["patience"]
     held_clips = {track.name: cut_clips(track.landmarks, length) for track in held}
@@ -210,14 +237,15 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     length = config["clip_length"]
     training, held = read_data(given, config)
     held = [track for track in held if len(clip_starts(len(track.landmarks), length))]
-    teacher = teach(training, config, given.teachers, length)
-    say(f"{len(training)} tracks to train on, {len(teacher)} of them taught, {len(held)} held out")
-    sampler = ClipSampler(training, length, config, teacher, given.format)
+    teacher = make_teacher(config, given.teachers)
+    say(f"{len(training)} tracks to train on, {len(held)} held out")
+    sampler = ClipSampler(training, length, config)
     held = in_format(held, given.format)
     given.output.mkdir(parents=True, exist_ok=True)
-    streams = {
-        stream: train_stream(stream, config, sampler, held, given.output) for stream in STREAMS
-    }
+    streams = {}
+    for stream in STREAMS:
+        trainer = StreamTrainer(stream, config, sampler, given.format, teacher)
+        streams[stream] = train_stream(trainer, stream, config, held, given.output)
     measured: dict[str, Any] = {
         "config": config,
         "format": given.format,

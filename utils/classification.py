@@ -176,6 +176,7 @@ def choose_sets(
     if name == AUTO and used != BUNDLED:
         choices = {**manifest.choices(BUNDLED), NORMALIZED: choices[NORMALIZED]}
         used = f"{used} (normalized), {BUNDLED} (aligned)"
+        say(f"using the weights {used}; --weights names others")
     return used, choices
 
 

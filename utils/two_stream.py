@@ -105,5 +105,10 @@ def build_stream(architecture: str, frames: int | None = None, units: int | None
 
 def fake_logits(model, clips: np.ndarray, batch_size: int = 2048) -> np.ndarray:  # noqa: ANN001
     """Log-odds of "fake" for clips (n, frames, 136): float64 (n,)."""
-    logits = model.predict(clips.astype(np.float32), batch_size=batch_size, verbose=0)
-    return np.asarray(logits[:, 1], np.float64) - logits[:, 0]
+    values = clips.astype(np.float32)
+    batches = [
+        np.asarray(model.predict_on_batch(values[first : first + batch_size]), np.float64)
+        for first in range(0, len(values), batch_size)
+    ]
+    logits = np.concatenate(batches)
+    return logits[:, 1] - logits[:, 0]
