@@ -163,10 +163,12 @@ class StreamTrainer:
             losses.append(float(self.model.train_on_batch(values, targets)))
         return float(np.mean(losses))
 
-    def logits(self, clips: np.ndarray) -> np.ndarray:
+    def probabilities(self, clips: np.ndarray) -> np.ndarray:
+        """Of fake, for clips (n, frames, 136) in the stream's format."""
+        from utils.classifiers import probability
         from utils.two_stream import fake_logits
 
-        return fake_logits(self.model, self.standardise(self.stream_values(clips)))
+        return probability(fake_logits(self.model, self.standardise(self.stream_values(clips))))
 
     def save(self, path: Path) -> None:
         """Writes the stream for plain values, in Keras' own weight format."""
@@ -183,11 +185,13 @@ class StreamTrainer:
         plain.save_weights(path)
 
 
-def validation_auc(logits: dict[str, np.ndarray], tracks: list[LabelledTrack]) -> dict[str, float]:
+def validation_auc(
+    clip_scores: dict[str, np.ndarray], tracks: list[LabelledTrack]
+) -> dict[str, float]:
     """Area under the ROC curve of videos' mean clip probability, over all and by dataset family."""
     from sklearn.metrics import roc_auc_score
 
-    scores = np.array([np.mean(1 / (1 + np.exp(-logits[track.name]))) for track in tracks])
+    scores = np.array([clip_scores[track.name].mean() for track in tracks])
     labels = np.array([track.fake for track in tracks])
     ff = np.array([track.dataset.startswith("FF++") for track in tracks])
     parts = {"all": np.ones(len(tracks), bool), "FF++": ff, "other": ~ff}
@@ -205,7 +209,7 @@ def train_stream(
     length, best, history = config["clip_length"], -np.inf, []
     patience = config["patience"]
     held_clips = {track.name: cut_clips(track.landmarks, length) for track in held}
-    best_logits: dict[str, np.ndarray] = {}
+    best_scores: dict[str, np.ndarray] = {}
     for done in range(config["round_steps"], config["steps"] + 1, config["round_steps"]):
         loss = trainer.run(config["round_steps"])
         path = output / f"{stream}.weights.h5"
@@ -214,20 +218,20 @@ def train_stream(
             history.append({"steps": done, "loss": round(loss, 4)})
             say(f"{stream} {history[-1]}")
             continue
-        joined = trainer.logits(np.concatenate(list(held_clips.values())))
+        joined = trainer.probabilities(np.concatenate(list(held_clips.values())))
         borders = np.cumsum([len(clips) for clips in held_clips.values()])[:-1]
-        logits = dict(zip(held_clips, np.split(joined, borders), strict=True))
-        measured = validation_auc(logits, held)
+        scores = dict(zip(held_clips, np.split(joined, borders), strict=True))
+        measured = validation_auc(scores, held)
         history.append({"steps": done, "loss": round(loss, 4), **measured})
         say(f"{stream} {history[-1]}")
         if measured["all"] > best:
-            best, best_logits, patience = measured["all"], logits, config["patience"]
+            best, best_scores, patience = measured["all"], scores, config["patience"]
             trainer.save(path)
         else:
             patience -= 1
             if patience == 0:
                 break
-    return {"history": history, "logits": best_logits}
+    return {"history": history, "scores": best_scores}
 
 
 def train(given: argparse.Namespace) -> dict[str, Any]:
@@ -254,7 +258,7 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     }
     if held:
         both = {
-            track.name: np.stack([streams[s]["logits"][track.name] for s in STREAMS]).mean(axis=0)
+            track.name: np.stack([streams[s]["scores"][track.name] for s in STREAMS]).mean(axis=0)
             for track in held
         }
         measured["validation_auc"] = validation_auc(both, held)
