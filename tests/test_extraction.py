@@ -174,3 +174,16 @@ def test_a_log_that_cannot_be_written_is_told_before_the_work(
     status, errors = run(monkeypatch, capsys, "-i", face_video, "-o", "out", "-l", here)
     assert status == 2 and "choose another file with -l" in errors
     assert not (here / "out").exists()
+
+
+def test_a_damaged_video_gets_one_line_and_nothing_from_its_decoder(here):
+    (here / "text.mp4").write_text("no video at all")
+    script = str(PROJECT / "extract_landmarks.py")
+    done = subprocess.run(
+        [sys.executable, script, "-i", "text.mp4", *DLIB], capture_output=True, text=True
+    )
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "text.mp4: not a video that OpenCV can read; convert it to mp4 first",
+        "0 extracted to landmarks_new, 0 skipped, 1 failed",
+    ]

@@ -9,6 +9,9 @@ from typing import Any
 
 from utils.errors import InputError
 
+# What OpenCV and FFmpeg say of a damaged video; our own line says it. Read when cv2 is imported.
+OPENCV_QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
+
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
@@ -38,6 +41,9 @@ def run_script(name: str, main: Callable[[], int]) -> int:
 
     A defect of the program itself is one line too, with the traceback under `LRNET_DEBUG=1`.
     """
+    if not os.environ.get("LRNET_DEBUG"):
+        for setting, value in OPENCV_QUIET.items():
+            os.environ.setdefault(setting, value)
     try:
         return main()
     except InputError as error:
