@@ -9,6 +9,7 @@ from pathlib import Path
 
 from utils.console import run_script, say
 from utils.errors import InputError
+from utils.shared import FACE_DETECTORS, LANDMARK_DETECTORS
 
 NAME = "extract_landmarks"
 
@@ -40,12 +41,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     add(
         "--fd",
-        choices=("blazeface", "retinaface", "dlib"),
+        choices=FACE_DETECTORS,
         help="face detector (blazeface, or dlib where its weights cannot be had)",
     )
     add(
         "--ld",
-        choices=("fan", "dlib"),
+        choices=LANDMARK_DETECTORS,
         help="landmark detector (fan, or dlib where its weights cannot be had)",
     )
     add(
@@ -97,7 +98,7 @@ def main() -> int:
     from utils.extraction import extract_videos, list_videos
     from utils.video_extraction import ExtractionOptions
 
-    list_videos(given.input_path)  # nothing to do is told before anything is downloaded
+    videos = list_videos(given.input_path)  # nothing to do is told before any download
     face_detector, landmark_detector, device = "", "", "cpu"
     if given.precomputed is None:
         detectors = choose_detectors(given.fd, given.ld, given.model_weights, say)
@@ -121,7 +122,7 @@ def main() -> int:
         precomputed=given.precomputed,
         thorough=given.thorough,
     )
-    return extract_videos(given.input_path, options)
+    return extract_videos(videos, options)
 
 
 if __name__ == "__main__":

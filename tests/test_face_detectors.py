@@ -12,7 +12,7 @@ from conftest import PROJECT, reference
 
 from utils.errors import InputError
 from utils.face_boxes import overlaps
-from utils.FaceDetector import FACE_DETECTORS, make_face_detector
+from utils.FaceDetector import make_face_detector
 from utils.FaceDetector.retinaface import (
     RetinaFaceDetector,
     RetinaFaceSettings,
@@ -22,6 +22,7 @@ from utils.FaceDetector.retinaface import (
     suppress,
 )
 from utils.FaceDetector.retinaface_network import VARIANTS, RetinaFaceNetwork
+from utils.shared import FACE_DETECTORS
 from utils.videos import read_frames
 
 VIDEOS = ("dfo_fake", "dfo_real")

@@ -119,7 +119,6 @@ class StreamTrainer:
     ) -> None:
         from utils.two_stream import build_stream, keras
 
-        self._keras = keras
         self._stream = stream
         self._config = config
         self._sampler = sampler

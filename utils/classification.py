@@ -11,6 +11,7 @@ import numpy as np
 from utils.classifiers import Classifier, load_members
 from utils.clips import clip_starts, cut_clips
 from utils.errors import InputError
+from utils.inputs import list_files
 from utils.landmark_files import SUFFIX, LandmarkTrack, read_landmarks
 from utils.landmark_formats import ALIGNED, NORMALIZED, align
 from utils.shared import FAKE_THRESHOLD
@@ -55,18 +56,11 @@ def list_landmark_files(inputs: Sequence[Path]) -> list[Path]:
     Raises:
         InputError: an input does not exist, or a folder that was named holds no landmark file.
     """
-    files: list[Path] = []
-    for given in inputs:
-        if given.is_dir():
-            found = sorted(p for p in given.glob(f"*{SUFFIX}") if not p.name.startswith("."))
-            if not found:
-                raise InputError(f"{given}: no landmark files in this folder; extract some first")
-            files += found
-        elif given.exists():
-            files.append(given)
-        else:
-            raise InputError(f"{given}: no such file or folder")
-    return list(dict.fromkeys(files))
+    return list_files(
+        inputs,
+        lambda path: path.name.endswith(SUFFIX),
+        "no landmark files in this folder; extract some first",
+    )
 
 
 def video_score(clip_scores: np.ndarray, method: str) -> float:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from utils.console import EXIT_DONE, EXIT_FAILED, progress, say
 from utils.errors import InputError
+from utils.inputs import list_files
 from utils.landmark_files import output_names
 from utils.video_extraction import ExtractionOptions, VideoExtractor, VideoReport
 from utils.videos import VIDEO_SUFFIXES
@@ -25,34 +26,22 @@ def list_videos(inputs: list[Path]) -> list[Path]:
     Raises:
         InputError: an input does not exist, or a folder holds no video.
     """
-    videos = []
-    for given in inputs:
-        if given.is_dir():
-            found = sorted(
-                path
-                for path in given.iterdir()
-                if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
-            )
-            if not found:
-                raise InputError(f"{given}: no videos in this folder; give another one with -i")
-            videos += found
-        elif given.exists():
-            videos.append(given)
-        else:
-            raise InputError(f"{given}: no such file or folder")
-    return list(dict.fromkeys(videos))
+    return list_files(
+        inputs,
+        lambda path: path.suffix.lower() in VIDEO_SUFFIXES,
+        "no videos in this folder; give another one with -i",
+    )
 
 
-def extract_videos(inputs: list[Path], options: ExtractionOptions) -> int:
-    """Extracts all videos that `inputs` name, skipping those whose landmarks exist.
+def extract_videos(videos: list[Path], options: ExtractionOptions) -> int:
+    """Extracts videos, skipping those whose landmarks exist.
 
     Returns:
         0, or 1 where a video failed.
 
     Raises:
-        InputError: nothing to extract, or a detector that cannot be had.
+        InputError: two videos of one name, a log or a detector that cannot be had.
     """
-    videos = list_videos(inputs)
     outputs = [options.output_path / name for name in output_names(videos)]
     jobs = [
         (video, output)

@@ -22,9 +22,8 @@ LARGEST_SHARE_OF_DISK = 0.25  # of what is free; beyond it the video is decoded 
 
 @dataclass(frozen=True)
 class _Region:
-    """A rectangle of a frame in the file: its first byte, its corner in frame pixels, its shape."""
+    """A rectangle of a frame in the file: its corner in frame pixels, its shape."""
 
-    offset: int
     left: int
     top: int
     shape: tuple[int, int, int]
@@ -75,7 +74,7 @@ class FaceSpool:
         left, top = np.clip((low + high) / 2 - half, 0, None).astype(int)
         right, bottom = np.maximum((low + high) / 2 + half + 1, 1).astype(int)
         pixels = np.ascontiguousarray(frame[top:bottom, left:right])
-        self._regions.append(_Region(self._bytes, int(left), int(top), pixels.shape))
+        self._regions.append(_Region(int(left), int(top), pixels.shape))
         self._bytes += pixels.nbytes
         try:
             if self._bytes > self._limit:

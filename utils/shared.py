@@ -28,3 +28,7 @@ CROP_CENTRE = CROP_PIXELS // 2  # normalized = (pixels - CROP_CENTRE) / CROP_CEN
 
 # Scores: 0 = real, 1 = fake.
 FAKE_THRESHOLD = 0.5
+
+# The names of `--fd` and `--ld`.
+FACE_DETECTORS = ("blazeface", "retinaface", "dlib")
+LANDMARK_DETECTORS = ("fan", "dlib")

@@ -7,8 +7,6 @@ from pathlib import Path
 from utils.detector_models import DETECTOR_FILES, ModelFile, obtain_models
 from utils.FaceDetector.interface import FaceDetector
 
-FACE_DETECTORS = ("blazeface", "retinaface", "dlib")
-
 
 def face_detector_files(name: str) -> tuple[ModelFile, ...]:
     """The model files that a face detector needs, as it is set up. Raises InputError like it."""
@@ -28,7 +26,7 @@ def make_face_detector(
     """Builds a face detector once, for any number of videos.
 
     Args:
-        name: one of `FACE_DETECTORS`.
+        name: one of `utils.shared.FACE_DETECTORS`.
         device: `cpu` or `cuda`; dlib's runs on the CPU whatever it says.
         model_weights: a folder in which model files are looked for first.
 

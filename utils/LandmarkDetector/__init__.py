@@ -7,8 +7,6 @@ from pathlib import Path
 from utils.detector_models import DETECTOR_FILES, obtain_models
 from utils.LandmarkDetector.interface import LandmarkDetector
 
-LANDMARK_DETECTORS = ("fan", "dlib")
-
 
 def make_landmark_detector(
     name: str, device: str = "cpu", model_weights: Path | None = None
@@ -16,7 +14,7 @@ def make_landmark_detector(
     """Builds a landmark detector once, for any number of videos.
 
     Args:
-        name: one of `LANDMARK_DETECTORS`.
+        name: one of `utils.shared.LANDMARK_DETECTORS`.
         device: `cpu` or `cuda`; dlib's runs on the CPU whatever it says.
         model_weights: a folder in which model files are looked for first.
 
