@@ -1,3 +1,5 @@
+import resource
+
 import numpy as np
 import pytest
 
@@ -47,3 +49,17 @@ def test_a_disk_without_room_is_no_error(track, monkeypatch):
     with FaceSpool() as spool:
         spool.add(frames[0], landmarks[0])
         assert not spool.holds(video_crops(landmarks[:1], 320, 240, True))
+
+
+@pytest.mark.parametrize("room", [10_000, 100_000])  # the first frame fails, or a later one
+def test_a_disk_that_fills_up_is_no_error(track, room):
+    frames, landmarks = track
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with FaceSpool() as spool:
+            for frame, points in zip(frames, landmarks, strict=True):
+                spool.add(frame, points)
+            assert not spool.holds(video_crops(landmarks, 320, 240, True))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -6,6 +6,7 @@ was seen. Until then what surrounds the face is kept in a temporary file, one fr
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -61,7 +62,8 @@ class FaceSpool:
 
     def _give_up(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # what could not be written is not wanted any more
+                self._file.close()
         self._file = None
         self._regions = []
 
@@ -86,6 +88,11 @@ class FaceSpool:
 
     def holds(self, boxes: Sequence[CropBox]) -> bool:
         """Whether the crop of every frame lies in what was kept of it."""
+        try:
+            if self._file is not None:
+                self._file.flush()  # the last bytes may be those for which there is no room
+        except OSError:
+            self._give_up()
         return len(boxes) == len(self._regions) and all(
             region.holds(box) for region, box in zip(self._regions, boxes, strict=True)
         )
