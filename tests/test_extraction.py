@@ -136,6 +136,8 @@ def test_ctrl_c_leaves_no_partial_file_and_ends_in_130(here, face_frames, worker
         [sys.executable, script, "-i", ".", "-o", "out", "-v", *DLIB, "--workers", workers],
         stderr=subprocess.PIPE,
         text=True,
+        # a shell's background jobs ignore Ctrl-C and hand that on; here it must be heard
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     time.sleep(4)
     process.send_signal(signal.SIGINT)
