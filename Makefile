@@ -21,11 +21,10 @@ bench: $(VENV)/development
 
 # How the bundled weights and the sample videos were made.
 TRACKS ?= ../shared/training
-TEACHERS ?= ../shared/reference/weights
 weights: $(VENV)/development
 	for format in normalized aligned; do \
 	  $(RUN) -m training.train --config training/bundled.yaml --tracks $(TRACKS) \
-	    --teachers $(TEACHERS) --format $$format --output model_weights/bundled-$$format || exit; \
+	    --format $$format --output model_weights/bundled-$$format || exit; \
 	done
 
 samples: $(VENV)/development

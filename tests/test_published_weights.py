@@ -69,7 +69,7 @@ assert np.abs(g1 - expected["g1"]).max() <= 1e-4 and np.abs(g2 - expected["g2"])
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
 
 
-@pytest.mark.parametrize("architecture", ["A", "B", "C"])
+@pytest.mark.parametrize("architecture", ["A", "B", "C", "D"])
 def test_a_stream_reads_clips_of_any_length(architecture, random):
     stream = build_stream(architecture)
     for frames in (29, 60):

@@ -1,14 +1,17 @@
+import csv
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import yaml
 from conftest import PROJECT, TRAINING
 
-from training import train
+from training import cross_validate, train
 from training.augmentation import mirror, pseudo_fakes, smooth_fields, vary
 from training.clip_sampler import ClipBatch, ClipSampler
+from training.cross_validate import SPLITS
 from training.labelled_tracks import (
     LabelledTrack,
     read_landmark_folder,
@@ -108,7 +111,7 @@ def test_a_teacher_is_believed_only_where_it_is_right():
 
 def test_named_teachers_without_a_folder_are_an_input_error():
     with pytest.raises(InputError, match="--teachers"):
-        make_teacher(CONFIG, None)
+        make_teacher({**CONFIG, "teachers": "ensemble"}, None)
 
 
 def test_a_small_source_is_heard_more_often_than_its_share(tracks, random):
@@ -121,14 +124,16 @@ def test_a_small_source_is_heard_more_often_than_its_share(tracks, random):
     assert chances[16:].sum() == pytest.approx(10 / (10 + 2 + 2), abs=1e-6)  # square roots
 
 
-def test_standardisation_is_folded_into_the_saved_weights(tracks, random, tmp_path):
-    sampler = ClipSampler(tracks, 30, CONFIG)
+@pytest.mark.parametrize("architecture", ["C", "D"])
+def test_standardisation_is_folded_into_the_saved_weights(architecture, tracks, random, tmp_path):
+    config = {**CONFIG, "architecture": architecture, "units": 16}
+    sampler = ClipSampler(tracks, 30, config)
     for stream in ("g1", "g2"):
-        trainer = StreamTrainer(stream, CONFIG, sampler)
+        trainer = StreamTrainer(stream, config, sampler)
         trainer.run(2)
         path = tmp_path / f"{stream}.weights.h5"
         trainer.save(path)
-        plain = build_stream("C")
+        plain = build_stream(architecture, units=16)
         plain.load_weights(path)
         drawn = sampler.draw(16, random).clips
         expected = trainer.probabilities(drawn)
@@ -182,6 +187,50 @@ def test_a_trained_set_can_be_used_at_once(tmp_path, monkeypatch, capsys, tracks
     assert manifest_entry(parse_arguments([str(a) for a in arguments]), measured)
 
 
+class Interrupted(Exception):
+    pass
+
+
+def train_once(tmp_path, monkeypatch, tracks, name: str, interrupt_after: int | None = None):
+    """A short training run on a folder; the weights of g2, or None where it was interrupted."""
+    if not (tmp_path / "own").exists():
+        write_dataset(tmp_path / "own", tracks)
+    config = {**CONFIG, "units": 8, "steps": 6, "round_steps": 2, "batch_size": 8}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    arguments = [
+        "--config", tmp_path / "config.yaml", "--dataset", tmp_path / "own",
+        "--output", tmp_path / name,
+    ]  # fmt: skip
+    rounds, run = [], StreamTrainer.run
+
+    def run_or_stop(trainer, steps):
+        if len(rounds) == interrupt_after:
+            raise Interrupted
+        rounds.append(steps)
+        return run(trainer, steps)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StreamTrainer, "run", run_or_stop)
+        try:
+            train.train(parse_arguments([str(a) for a in arguments]))
+        except Interrupted:
+            return None
+    model = build_stream("D", units=8)
+    model.load_weights(tmp_path / name / "g2.weights.h5")
+    return model.get_weights(), len(rounds)
+
+
+def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, tracks):
+    whole, rounds = train_once(tmp_path, monkeypatch, tracks, "whole")
+    assert rounds == 6
+    assert train_once(tmp_path, monkeypatch, tracks, "parts", interrupt_after=4) is None
+    resumed, rounds = train_once(tmp_path, monkeypatch, tracks, "parts")
+    assert rounds == 2
+    for ours, theirs in zip(resumed, whole, strict=True):
+        assert np.allclose(ours, theirs, atol=1e-6)
+    assert not list((tmp_path / "parts").glob("*checkpoint*"))
+
+
 def test_training_without_data_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match=r"tracks\.csv: no such file"):
         read_track_archive(tmp_path)
@@ -194,3 +243,62 @@ def test_the_track_archive_is_read_as_its_readme_says():
     assert len(tracks) == 285 and sum(track.fake for track in tracks) == 131
     assert sum(len(track.landmarks) for track in tracks) == 93_928
     assert max(np.abs(track.landmarks).max() for track in tracks) < 2
+
+
+def write_archive(folder, tracks) -> None:
+    columns = ["id", "label", "group", "dataset", "manipulation", "fps"]
+    with (folder / "tracks.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(columns)
+        for track in tracks:
+            label = "fake" if track.fake else "real"
+            rows.writerow(
+                [track.name, label, track.group, track.dataset, track.manipulation, track.fps]
+            )
+    whole = {
+        track.name: np.rint(200 * track.landmarks).astype(np.int64).reshape(-1, 136)
+        for track in tracks
+    }
+    np.savez(
+        folder / "tracks.npz",
+        **{name: np.diff(values, axis=0, prepend=0) for name, values in whole.items()},
+    )
+
+
+@pytest.mark.parametrize("split", ["group", "source", "manipulation"])
+def test_no_held_out_group_is_trained_on(split, tracks):
+    folds = list(SPLITS[split](tracks, 2, seed=0))
+    assert folds
+    for _, training, held in folds:
+        assert training and held
+        assert not {t.group for t in training} & {t.group for t in held}
+
+
+def test_every_track_is_held_out_once(tracks):
+    for split in ("group", "source"):
+        held = [track.name for _, _, fold in SPLITS[split](tracks, 2, seed=0) for track in fold]
+        assert sorted(held) == sorted(track.name for track in tracks)
+
+
+def test_a_new_manipulation_was_never_trained_on(tracks):
+    other = [replace(t, manipulation="y") if t.fake and t.dataset == "B" else t for t in tracks]
+    for kind, training, held in SPLITS["manipulation"](other, 2, seed=0):
+        assert kind not in {t.manipulation for t in training}
+        assert {t.manipulation for t in held} == {kind, "none"}
+
+
+def test_trembling_faces_are_told_from_steady_ones_by_cross_validation(
+    tmp_path, monkeypatch, capsys, tracks
+):
+    write_archive(tmp_path, tracks)
+    config = {**CONFIG, "steps": 40, "units": 16, "batch_size": 32}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    arguments = [
+        "--config", tmp_path / "config.yaml", "--tracks", tmp_path,
+        "--folds", 2, "--output", tmp_path / "figures.json",
+    ]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["cross_validate", *map(str, arguments)])
+    assert run_script("cross_validate", cross_validate.main) == 0
+    assert "| all | 8 / 16 |" in capsys.readouterr().out
+    report = json.loads((tmp_path / "figures.json").read_text())
+    assert report["pooled"]["both"]["all"]["auc"] > 0.9

@@ -6,6 +6,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,10 +103,28 @@ def make_teacher(config: dict, folder: Path | None) -> Teacher | None:
     return Teacher(load_classifier(read_manifest(), config["teachers"], folder), config["belief"])
 
 
+def stream_values(stream: str, clips: np.ndarray) -> np.ndarray:
+    """What a stream reads of clips (n, frames, 136)."""
+    return clips if stream == "g1" else differences(clips)
+
+
+@dataclass
+class Standing:
+    """How far the training of a stream has come; `patience` is the rounds that are left to it."""
+
+    patience: int
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: float | None = None
+
+    @property
+    def steps(self) -> int:
+        return int(self.history[-1]["steps"]) if self.history else 0
+
+
 class StreamTrainer:
     """Trains one stream on standardised values, and folds the standardisation into its weights.
 
-    Differences of landmarks are a hundredth of what a GRU's initial weights are made for. The
+    Differences of landmarks are a hundredth of what initial weights are made for. The
     network therefore sees (values - mean) / deviation while it learns; afterwards the same numbers
     go into the input kernel and its bias, so that the saved stream reads plain values.
     """
@@ -145,7 +165,7 @@ class StreamTrainer:
         return landmarks_in_format(frames, self._format).reshape(clips.shape)
 
     def stream_values(self, clips: np.ndarray) -> np.ndarray:
-        return clips if self._stream == "g1" else differences(clips)
+        return stream_values(self._stream, clips)
 
     def standardise(self, values: np.ndarray) -> np.ndarray:
         return (values - self.mean) / self.deviation
@@ -171,26 +191,67 @@ class StreamTrainer:
 
     def save(self, path: Path) -> None:
         """Writes the stream for plain values, in Keras' own weight format."""
-        from utils.two_stream import build_stream
+        from utils.two_stream import build_stream, fold_standardisation
 
         plain = build_stream(self._config["architecture"], units=self._config.get("units"))
         plain.set_weights(self.model.get_weights())
-        gru = plain.get_layer("gru")
-        weights = gru.get_weights()  # kernel, recurrent kernel, biases, of each direction
-        for kernel in (0, 3):
-            weights[kernel + 2][0] -= (self.mean / self.deviation) @ weights[kernel]
-            weights[kernel] = weights[kernel] / self.deviation[:, None]
-        gru.set_weights(weights)
+        fold_standardisation(plain, self.mean, self.deviation)
         plain.save_weights(path)
 
+    def leave(self, path: Path, standing: Standing) -> None:
+        """Writes all that a later run needs to go on as if this one had not ended."""
+        model = path.with_name(f"{path.stem}-{standing.steps}.keras")
+        self.model.save(model)
+        content = {
+            "config": self._config,
+            "format": self._format,
+            "model": model.name,
+            "random": self._random.bit_generator.state,
+            "standing": asdict(standing),
+        }
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(content), encoding="utf-8")
+        partial.replace(path)
+        for older in path.parent.glob(f"{path.stem}-*.keras"):
+            if older != model:
+                older.unlink()
 
-def validation_auc(
-    clip_scores: dict[str, np.ndarray], tracks: list[LabelledTrack]
-) -> dict[str, float]:
-    """Area under the ROC curve of videos' mean clip probability, over all and by dataset family."""
+    def take_up(self, path: Path) -> Standing | None:
+        """Where an interrupted run with the same configuration stood, or None."""
+        from utils.two_stream import keras
+
+        if not path.is_file():
+            return None
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if (content["config"], content["format"]) != (self._config, self._format):
+            return None
+        self.model = keras.saving.load_model(path.with_name(content["model"]))
+        self._random.bit_generator.state = content["random"]
+        standing = Standing(**content["standing"])
+        say(f"{self._stream}: going on after {standing.steps} steps")
+        return standing
+
+
+def split_scores(
+    probabilities: Callable[[np.ndarray], np.ndarray], clips: list[np.ndarray]
+) -> list[np.ndarray]:
+    """What a stream says of each track's clips, asked about all of them at once."""
+    if not clips:
+        return []
+    borders = np.cumsum([len(of_track) for of_track in clips])[:-1]
+    return np.split(probabilities(np.concatenate(clips)), borders)
+
+
+def validation_auc(clip_scores: list[np.ndarray], tracks: list[LabelledTrack]) -> dict[str, float]:
+    """Area under the ROC curve of videos' mean clip probability, over all and by dataset family.
+
+    Empty where there are no tracks.
+    """
     from sklearn.metrics import roc_auc_score
 
-    scores = np.array([clip_scores[track.name].mean() for track in tracks])
+    if not tracks:
+        return {}
+    scores = np.array([of_track.mean() for of_track in clip_scores])
     labels = np.array([track.fake for track in tracks])
     ff = np.array([track.dataset.startswith("FF++") for track in tracks])
     parts = {"all": np.ones(len(tracks), bool), "FF++": ff, "other": ~ff}
@@ -203,34 +264,42 @@ def validation_auc(
 
 def train_stream(
     trainer: StreamTrainer, stream: str, config: dict, held: list[LabelledTrack], output: Path
-) -> dict[str, Any]:
-    """Trains and saves one stream; the best round on the validation tracks is kept."""
-    length, best, history = config["clip_length"], -np.inf, []
-    patience = config["patience"]
-    held_clips = {track.name: cut_clips(track.landmarks, length) for track in held}
-    best_scores: dict[str, np.ndarray] = {}
-    for done in range(config["round_steps"], config["steps"] + 1, config["round_steps"]):
-        loss = trainer.run(config["round_steps"])
-        path = output / f"{stream}.weights.h5"
-        if not held:
-            trainer.save(path)
-            history.append({"steps": done, "loss": round(loss, 4)})
-            say(f"{stream} {history[-1]}")
-            continue
-        joined = trainer.probabilities(np.concatenate(list(held_clips.values())))
-        borders = np.cumsum([len(clips) for clips in held_clips.values()])[:-1]
-        scores = dict(zip(held_clips, np.split(joined, borders), strict=True))
-        measured = validation_auc(scores, held)
-        history.append({"steps": done, "loss": round(loss, 4), **measured})
-        say(f"{stream} {history[-1]}")
-        if measured["all"] > best:
-            best, best_scores, patience = measured["all"], scores, config["patience"]
+) -> Standing:
+    """Trains and saves one stream; the best round on the validation tracks is kept, or the last.
+
+    What an interrupted run left in `output` is taken up at the end of its last round.
+    """
+    checkpoint, path = output / f"{stream}.checkpoint.json", output / f"{stream}.weights.h5"
+    standing = trainer.take_up(checkpoint) or Standing(config["patience"])
+    held_clips = [cut_clips(track.landmarks, config["clip_length"]) for track in held]
+    while standing.steps < config["steps"] and standing.patience:
+        steps = min(config["round_steps"], config["steps"] - standing.steps)
+        loss = round(trainer.run(steps), 4)
+        measured = validation_auc(split_scores(trainer.probabilities, held_clips), held)
+        if standing.best is None or measured["all"] > standing.best:
+            standing.best, standing.patience = measured.get("all"), config["patience"]
             trainer.save(path)
         else:
-            patience -= 1
-            if patience == 0:
-                break
-    return {"history": history, "scores": best_scores}
+            standing.patience -= 1
+        standing.history.append({"steps": standing.steps + steps, "loss": loss, **measured})
+        trainer.leave(checkpoint, standing)
+        say(f"{stream} {standing.history[-1]}")
+    return standing
+
+
+def saved_probabilities(
+    output: Path, stream: str, config: dict, held: list[LabelledTrack]
+) -> list[np.ndarray]:
+    """What the saved stream, that of the best round, says of each track's clips."""
+    from utils.classifiers import probability
+    from utils.two_stream import build_stream, fake_logits
+
+    model = build_stream(config["architecture"], units=config.get("units"))
+    model.load_weights(output / f"{stream}.weights.h5")
+    clips = [cut_clips(track.landmarks, config["clip_length"]) for track in held]
+    return split_scores(
+        lambda of: probability(fake_logits(model, stream_values(stream, of))), clips
+    )
 
 
 def train(given: argparse.Namespace) -> dict[str, Any]:
@@ -245,24 +314,25 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     sampler = ClipSampler(training, length, config)
     held = in_format(held, given.format)
     given.output.mkdir(parents=True, exist_ok=True)
-    streams = {}
+    standings, said = {}, []
     for stream in STREAMS:
         trainer = StreamTrainer(stream, config, sampler, given.format, teacher)
-        streams[stream] = train_stream(trainer, stream, config, held, given.output)
+        standings[stream] = train_stream(trainer, stream, config, held, given.output)
+        if held:
+            said.append(saved_probabilities(given.output, stream, config, held))
     measured: dict[str, Any] = {
         "config": config,
         "format": given.format,
         "held_out": sorted(track.name for track in held),
-        "history": {stream: result["history"] for stream, result in streams.items()},
+        "history": {stream: standing.history for stream, standing in standings.items()},
     }
     if held:
-        both = {
-            track.name: np.stack([streams[s]["scores"][track.name] for s in STREAMS]).mean(axis=0)
-            for track in held
-        }
+        both = [np.mean(streams, axis=0) for streams in zip(*said, strict=True)]
         measured["validation_auc"] = validation_auc(both, held)
         say(f"both streams {measured['validation_auc']}")
     (given.output / "measured.json").write_text(json.dumps(measured, indent=1), encoding="utf-8")
+    for checkpoint in given.output.glob("*.checkpoint*"):
+        checkpoint.unlink()
     return measured
 
 

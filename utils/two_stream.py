@@ -1,8 +1,8 @@
 """The two-stream recurrent network: one stream reads landmarks, the other their differences.
 
 LRNet, section 3.3. The two streams have one architecture and separate weights. Three architectures
-were published; `build_stream` makes any of them. This module imports Keras: import it only where a
-network is needed.
+were published (A, B, C); D is the project's own. `build_stream` makes any of them. This module
+imports Keras: import it only where a network is needed.
 """
 
 from __future__ import annotations
@@ -82,11 +82,33 @@ def _architecture_c(clips, units: int):  # noqa: ANN001, ANN202
     return layers.Dense(2, name="logits")(layers.Dropout(0.5)(layers.Add()([states, hidden])))
 
 
-# name -> how it is put together, and the units of the published sets
+def _architecture_d(clips, units: int):  # noqa: ANN001, ANN202
+    """Temporal convolutions on what moves in a clip, then mean and deviation over its frames.
+
+    A clip's own mean is taken off first: where the landmarks lie says who it is, and not whether
+    the motion is real. The deviation over time is what tells trembling from motion.
+    """
+    moving = clips - keras.ops.mean(clips, axis=1, keepdims=True)
+    values = layers.Dense(units, name="project")(_drop_landmarks(moving, 0.1))
+    for depth in (1, 2, 3):
+        found = layers.Conv1D(
+            units, 5, padding="same", dilation_rate=depth, name=f"convolution_{depth}"
+        )(values)
+        found = layers.LayerNormalization(epsilon=1e-5, name=f"norm_{depth}")(found)
+        found = layers.Dropout(0.3)(layers.Activation("gelu")(found))
+        values = layers.Add()([values, found])
+    mean = keras.ops.mean(values, axis=1)
+    deviation = keras.ops.sqrt(keras.ops.var(values, axis=1) + 1e-4)
+    pooled = layers.Dropout(0.3)(layers.Concatenate()([mean, deviation]))
+    return layers.Dense(2, name="logits")(pooled)
+
+
+# name -> how it is put together, and its units (of the published sets, where there are some)
 ARCHITECTURES: dict[str, tuple[Callable, int]] = {
     "A": (_architecture_a, 64),
     "B": (_architecture_b, 64),
     "C": (_architecture_c, 32),
+    "D": (_architecture_d, 64),
 }
 
 
@@ -94,13 +116,33 @@ def build_stream(architecture: str, frames: int | None = None, units: int | None
     """One stream: a Keras model from (batch, frames, 136) float32 to logits (batch, 2), real, fake.
 
     Args:
-        architecture: `A`, `B` or `C`.
+        architecture: `A`, `B`, `C` or `D`.
         frames: fixed number of frames of an input, or None for any.
-        units: of the GRU; the published number by default.
+        units: of the GRU, or channels of the convolutions; the architecture's own by default.
     """
     body, published_units = ARCHITECTURES[architecture]
     clips = keras.Input((frames, VALUES_PER_FRAME), name="clips")
     return keras.Model(clips, body(clips, units or published_units))
+
+
+def fold_standardisation(model, mean: np.ndarray, deviation: np.ndarray) -> None:  # noqa: ANN001
+    """Makes a stream trained on (values - mean) / deviation read plain values; C and D.
+
+    Args:
+        model: as `build_stream` makes it; its input weights are changed.
+        mean, deviation: (136,) float.
+    """
+    if any(layer.name == "project" for layer in model.layers):
+        layer = model.get_layer("project")
+        kernel, bias = layer.get_weights()
+        layer.set_weights([kernel / deviation[:, None], bias])  # D takes means off by itself
+        return
+    layer = model.get_layer("gru")
+    weights = layer.get_weights()  # kernel, recurrent kernel, biases, of each direction
+    for kernel in (0, 3):
+        weights[kernel + 2][0] -= (mean / deviation) @ weights[kernel]
+        weights[kernel] = weights[kernel] / deviation[:, None]
+    layer.set_weights(weights)
 
 
 def fake_logits(model, clips: np.ndarray, batch_size: int = 2048) -> np.ndarray:  # noqa: ANN001

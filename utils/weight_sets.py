@@ -25,7 +25,7 @@ class WeightSet:
         name: as `--weights` has it, and the set's folder.
         format: the landmark format that it reads.
         clip_length: frames.
-        architecture: `A`, `B` or `C`; `units` of its GRU, or None for the published number.
+        architecture: `A` to `D`; `units` of its layers, or None for the architecture's own.
         files: of streams g1 and g2.
         trained_on, measured, licence: for people.
     """
