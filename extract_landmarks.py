@@ -9,7 +9,7 @@ from pathlib import Path
 
 from utils.console import run_script, say
 from utils.errors import InputError
-from utils.shared import FACE_DETECTORS, LANDMARK_DETECTORS
+from utils.shared import FACE_DETECTORS, LANDMARK_DETECTORS, PRECISIONS
 
 NAME = "extract_landmarks"
 
@@ -68,6 +68,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help="no shortcuts: search every whole frame for the face, decode twice (far slower)",
     )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
+    add("--precision", choices=PRECISIONS, default="fp32", help="what FAN computes in")
     add("--workers", type=int, default=1, metavar="N", help="videos extracted at the same time")
     add("--overwrite", action="store_true", help="extract again what has landmarks already")
     add(
@@ -116,6 +117,7 @@ def main() -> int:
         crop=given.crop,
         detect_every=given.detect_every,
         device=device,
+        precision=given.precision,
         workers=given.workers,
         overwrite=given.overwrite,
         model_weights=given.model_weights,

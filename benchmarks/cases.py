@@ -161,14 +161,14 @@ def fan_library(frames: str) -> dict[str, float]:
     return timed(work)
 
 
-def fan_ours(frames: str, batch: str) -> dict[str, float]:
+def fan_ours(frames: str, batch: str, precision: str) -> dict[str, float]:
     """FAN with random weights, batched."""
     import torch
 
     from utils.LandmarkDetector.fan import FanLandmarkDetector
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    detector = FanLandmarkDetector(_random_fan_weights(), device, int(batch))
+    detector = FanLandmarkDetector(_random_fan_weights(), device, int(batch), precision)
     pictures = np.random.default_rng(1).integers(0, 255, (int(batch), 480, 640, 3), np.uint8)
     boxes = np.tile([200.0, 100, 400, 300], (int(batch), 1))
     detector.detect(list(pictures), boxes)  # warm

@@ -92,9 +92,10 @@ def help_rows(repeats: int) -> Iterator[Row]:
 def fan_rows(repeats: int) -> Iterator[Row]:
     library = measure("fan_library", 8, repeats=repeats)
     yield Row("FAN, face-alignment's own call", library)
-    for batch in (1, 4, 8):
-        cost = measure("fan_ours", 8, batch, repeats=repeats)
-        yield Row(f"FAN, ours, batch {batch}", cost, cost.rate / library.rate, "face-alignment")
+    for batch, precision in ((1, "fp32"), (4, "fp32"), (8, "fp32"), (1, "bf16"), (8, "bf16")):
+        cost = measure("fan_ours", 8, batch, precision, repeats=repeats)
+        name = f"FAN, ours, {precision}, batch {batch}"
+        yield Row(name, cost, cost.rate / library.rate, "face-alignment")
 
 
 def table(rows: list[Row]) -> str:

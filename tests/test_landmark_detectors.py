@@ -66,6 +66,17 @@ def test_a_batch_of_faces_gives_what_each_gives_alone(random_fan, face_frames):
     assert np.abs(together - alone).max() < 1e-4
 
 
+def test_bf16_changes_heat_maps_by_a_hundredth_of_their_deviation(
+    random_fan, random_fan_weights, face_frames
+):
+    from face_alignment.utils import crop
+
+    faces = [crop(face_frames[0][..., ::-1], np.array([128, 140]), 1.2)]
+    exact = random_fan.heatmaps(faces)
+    rough = FanLandmarkDetector(random_fan_weights, "cpu", precision="bf16").heatmaps(faces)
+    assert 0 < np.abs(rough - exact).mean() < 0.02 * exact.std()
+
+
 def test_fan_is_given_rgb(random_fan, face_frames, monkeypatch):
     seen = []
     monkeypatch.setattr(

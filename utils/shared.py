@@ -32,3 +32,5 @@ FAKE_THRESHOLD = 0.5
 # The names of `--fd` and `--ld`.
 FACE_DETECTORS = ("blazeface", "retinaface", "dlib")
 LANDMARK_DETECTORS = ("fan", "dlib")
+
+PRECISIONS = ("fp32", "bf16")  # what FAN computes in

@@ -50,6 +50,7 @@ class ExtractionOptions:
     crop: str = "stable"
     detect_every: int = 0
     device: str = "cpu"
+    precision: str = "fp32"
     workers: int = 1
     overwrite: bool = False
     model_weights: Path | None = None
@@ -218,5 +219,5 @@ def _make_detectors(options: ExtractionOptions) -> tuple[FaceDetector, LandmarkD
     where = options.device, options.model_weights
     return (
         make_face_detector(options.face_detector, *where),
-        make_landmark_detector(options.landmark_detector, *where),
+        make_landmark_detector(options.landmark_detector, *where, options.precision),
     )

@@ -9,7 +9,7 @@ from utils.LandmarkDetector.interface import LandmarkDetector
 
 
 def make_landmark_detector(
-    name: str, device: str = "cpu", model_weights: Path | None = None
+    name: str, device: str = "cpu", model_weights: Path | None = None, precision: str = "fp32"
 ) -> LandmarkDetector:
     """Builds a landmark detector once, for any number of videos.
 
@@ -17,6 +17,7 @@ def make_landmark_detector(
         name: one of `utils.shared.LANDMARK_DETECTORS`.
         device: `cpu` or `cuda`; dlib's runs on the CPU whatever it says.
         model_weights: a folder in which model files are looked for first.
+        precision: `fp32` or `bf16`, of FAN.
 
     Raises:
         InputError: the detector's model cannot be had.
@@ -24,7 +25,8 @@ def make_landmark_detector(
     if name == "fan":
         from utils.LandmarkDetector.fan import FanLandmarkDetector
 
-        return FanLandmarkDetector(*obtain_models(DETECTOR_FILES[name], model_weights), device)
+        files = obtain_models(DETECTOR_FILES[name], model_weights)
+        return FanLandmarkDetector(*files, device, precision=precision)
     if name == "dlib":
         from utils.LandmarkDetector.dlib_predictor import DlibPredictor
 

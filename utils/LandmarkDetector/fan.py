@@ -25,6 +25,8 @@ class FanLandmarkDetector:
         weights: the file `2DFAN4-11f355bf06.pth.tar`.
         device: `cpu` or `cuda`.
         batch_size: frames in one forward pass; by default what suits the device.
+        precision: `fp32`, or `bf16`: faster where the processor has it; heat maps then differ by
+            less than 1 % of their deviation (mean; random weights).
 
     Raises:
         InputError: the weights do not fit.
@@ -33,7 +35,9 @@ class FanLandmarkDetector:
     name = "fan"
     detect_every = 1
 
-    def __init__(self, weights: Path, device: str, batch_size: int | None = None) -> None:
+    def __init__(
+        self, weights: Path, device: str, batch_size: int | None = None, precision: str = "fp32"
+    ) -> None:
         import torch
         from face_alignment.models import FAN
 
@@ -46,7 +50,12 @@ class FanLandmarkDetector:
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{weights}: not FAN's weights ({reason})") from None
-        self._network.to(device).eval()
+        # Channels last: the same numbers, in the layout that bf16 convolutions are fast in.
+        self._layout = {
+            "dtype": {"fp32": torch.float32, "bf16": torch.bfloat16}[precision],
+            "memory_format": torch.channels_last,
+        }
+        self._network.to(device, **self._layout).eval()
 
     def detect(
         self, frames: Sequence[np.ndarray], boxes: np.ndarray
@@ -73,10 +82,11 @@ class FanLandmarkDetector:
         stacked = np.stack(faces).transpose(0, 3, 1, 2).astype(np.float32) / 255
         batch = torch.from_numpy(stacked).to(self._device)
         with torch.inference_mode():
-            said = self._network(torch.cat([batch, flip(batch)]))[-1]
+            both = torch.cat([batch, flip(batch)]).to(**self._layout)
+            said = self._network(both)[-1].float()
             plain, mirrored = said.split(len(faces))
             mean = (plain + flip(mirrored, is_label=True)) / 2
-        return mean.float().cpu().numpy()
+        return mean.cpu().numpy()
 
 
 def _centre_and_scale(box: np.ndarray) -> tuple[np.ndarray, float]:
