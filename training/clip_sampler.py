@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.augmentation import pseudo_fakes, vary
-from training.labelled_tracks import LabelledTrack
+from training.labelled_tracks import LabelledTrack, long_enough
 from utils.shared import VALUES_PER_FRAME
 
 
@@ -33,7 +33,7 @@ class ClipSampler:
     """
 
     def __init__(self, tracks: Sequence[LabelledTrack], clip_length: int, options: dict) -> None:
-        self._tracks = [track for track in tracks if len(track.landmarks) >= clip_length]
+        self._tracks = long_enough(tracks, clip_length)
         self._length = clip_length
         self._sampling = options["sampling"]
         self._augmentation = options["augmentation"]

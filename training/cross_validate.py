@@ -14,10 +14,10 @@ import numpy as np
 import yaml
 
 from training.clip_sampler import ClipSampler
-from training.evaluate import ScoredTrack, figures, parts, table
-from training.labelled_tracks import LabelledTrack, in_format, read_track_archive
-from training.train import STREAMS, StreamTrainer, split_scores
-from utils.clips import clip_starts, cut_clips
+from training.evaluate import ScoredTrack, figures, parts, split_scores, table
+from training.labelled_tracks import LabelledTrack, in_format, long_enough, read_track_archive
+from training.train import STREAMS, StreamTrainer
+from utils.clips import cut_clips
 from utils.console import run_script, say
 
 Fold = tuple[str, list[LabelledTrack], list[LabelledTrack]]  # name, to train on, held out
@@ -57,7 +57,7 @@ def by_source(tracks: list[LabelledTrack], folds: int, seed: int) -> Iterator[Fo
     others = random.permutation([name for name in datasets if name not in ff]).tolist()
     parts_of_others = folds - bool(ff)
     held_outs = [others[place::parts_of_others] for place in range(parts_of_others)]
-    for held_out in [ff, *held_outs] if ff else held_outs:
+    for held_out in ([ff] if ff else []) + held_outs:
         held = [track for track in tracks if track.dataset in held_out]
         groups = {track.group for track in held}
         training = [track for track in tracks if track.group not in groups]
@@ -90,7 +90,7 @@ def score_fold(
         `g1`, `g2` and `both` -> the scored tracks.
     """
     length = config["clip_length"]
-    held = [track for track in held if len(clip_starts(len(track.landmarks), length))]
+    held = long_enough(held, length)
     clips = [cut_clips(t.landmarks, length) for t in in_format(held, landmark_format)]
     sampler = ClipSampler(training, length, config)
     said = {}
@@ -104,6 +104,15 @@ def score_fold(
         name: [ScoredTrack(*pair) for pair in zip(held, of, strict=True)]
         for name, of in said.items()
     }
+
+
+def table_of_kinds(measured: dict[str, dict[str, dict]]) -> str:
+    """AUC of each kind of fake, by the network that never saw it; figures as dictionaries."""
+    lines = ["| new kind | fake / all | g1 | g2 | both |", "|---|---|---|---|---|"]
+    for name, of in measured.items():
+        cells = " | ".join(f"{of[key]['auc']:.3f}" for key in (*STREAMS, "both"))
+        lines.append(f"| {name} | {of['both']['fake']} / {of['both']['videos']} | {cells} |")
+    return "\n".join(lines)
 
 
 def main() -> int:
@@ -130,24 +139,20 @@ def main() -> int:
         say(f"  AUC { ({key: of['auc'] for key, of in measured[name].items()}) }")
         for key, of in scored.items():
             pooled.setdefault(key, []).extend(of)
-    report = {
-        key: {part: figures(of, given.score) for part, of in parts(scored)}
-        for key, scored in pooled.items()
-    }
-    if given.by == "manipulation":  # the real videos recur, and each kind has its own network
-        print("| new kind | fake / all | " + " | ".join(report) + " |\n|---|---|---|---|---|")
-        for name, of in measured.items():
-            cells = " | ".join(f"{one['auc']:.3f}" for one in of.values())
-            print(f"| {name} | {of['both']['fake']} / {of['both']['videos']} | {cells} |")
+    content = {"by": given.by, "format": given.format, "config": config, "folds": measured}
+    if given.by == "manipulation":  # the real videos recur in each kind: nothing to pool
+        print(table_of_kinds(measured))
     else:
+        report = {
+            key: {part: figures(of, given.score) for part, of in parts(scored)}
+            for key, scored in pooled.items()
+        }
         print(table(report))
-    if given.output:
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        pooled_figures = {
+        content["pooled"] = {
             key: {part: asdict(one) for part, one in of.items()} for key, of in report.items()
         }
-        content = {"by": given.by, "format": given.format, "config": config}
-        content |= {"folds": measured, "pooled": pooled_figures}
+    if given.output:
+        given.output.parent.mkdir(parents=True, exist_ok=True)
         given.output.write_text(json.dumps(content, indent=1), encoding="utf-8")
     return 0
 

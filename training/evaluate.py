@@ -15,12 +15,13 @@ import numpy as np
 from training.labelled_tracks import (
     LabelledTrack,
     in_format,
+    long_enough,
     read_landmark_folder,
     read_track_archive,
 )
 from utils.classification import video_score
 from utils.classifiers import Classifier, load_classifier
-from utils.clips import clip_starts, cut_clips
+from utils.clips import cut_clips
 from utils.console import progress, run_script
 from utils.errors import InputError
 from utils.shared import FAKE_THRESHOLD
@@ -53,17 +54,25 @@ class Figures:
     calibration_error: float  # expected, over clips
 
 
+def split_scores(
+    probabilities: Callable[[np.ndarray], np.ndarray], clips: list[np.ndarray]
+) -> list[np.ndarray]:
+    """What a network says of each track's clips, asked about all of them at once."""
+    if not clips:
+        return []
+    borders = np.cumsum([len(of_track) for of_track in clips])[:-1]
+    return np.split(probabilities(np.concatenate(clips)), borders)
+
+
 def score_tracks(classifier: Classifier, tracks: list[LabelledTrack]) -> list[ScoredTrack]:
     """All clips of all tracks in one batch; tracks shorter than a clip are left out."""
     length = classifier.clip_length
-    usable = [track for track in tracks if len(clip_starts(len(track.landmarks), length))]
+    usable = long_enough(tracks, length)
     if not usable:
         raise InputError(f"no track is as long as a clip of {length} frames")
     clips = [cut_clips(track.landmarks, length) for track in in_format(usable, classifier.format)]
-    g1, g2 = classifier.stream_probabilities(np.concatenate(clips))
-    borders = np.cumsum([len(of_track) for of_track in clips])[:-1]
-    split = np.split((g1 + g2) / 2, borders)
-    return [ScoredTrack(track, said) for track, said in zip(usable, split, strict=True)]
+    scores = split_scores(lambda of: np.mean(classifier.stream_probabilities(of), axis=0), clips)
+    return [ScoredTrack(track, said) for track, said in zip(usable, scores, strict=True)]
 
 
 def auc(labels: np.ndarray, scores: np.ndarray) -> float | None:

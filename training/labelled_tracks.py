@@ -114,6 +114,11 @@ def landmarks_in_format(landmarks: np.ndarray, landmark_format: str) -> np.ndarr
     return align(landmarks).astype(np.float32)
 
 
+def long_enough(tracks: Sequence[LabelledTrack], clip_length: int) -> list[LabelledTrack]:
+    """The tracks that hold a clip of so many frames."""
+    return [track for track in tracks if len(track.landmarks) >= clip_length]
+
+
 def split_by_group(
     tracks: Sequence[LabelledTrack], share: float, seed: int
 ) -> tuple[list[LabelledTrack], list[LabelledTrack]]:

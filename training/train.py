@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +14,17 @@ import numpy as np
 import yaml
 
 from training.clip_sampler import ClipBatch, ClipSampler
+from training.evaluate import split_scores
 from training.labelled_tracks import (
     LabelledTrack,
     in_format,
     landmarks_in_format,
+    long_enough,
     read_landmark_folder,
     read_track_archive,
     split_by_group,
 )
-from utils.clips import clip_starts, cut_clips, differences
+from utils.clips import cut_clips, differences
 from utils.console import run_script, say
 from utils.downloads import checksum
 from utils.errors import InputError
@@ -232,16 +233,6 @@ class StreamTrainer:
         return standing
 
 
-def split_scores(
-    probabilities: Callable[[np.ndarray], np.ndarray], clips: list[np.ndarray]
-) -> list[np.ndarray]:
-    """What a stream says of each track's clips, asked about all of them at once."""
-    if not clips:
-        return []
-    borders = np.cumsum([len(of_track) for of_track in clips])[:-1]
-    return np.split(probabilities(np.concatenate(clips)), borders)
-
-
 def validation_auc(clip_scores: list[np.ndarray], tracks: list[LabelledTrack]) -> dict[str, float]:
     """Area under the ROC curve of videos' mean clip probability, over all and by dataset family.
 
@@ -308,7 +299,7 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     config["steps"] = given.steps or config["steps"]
     length = config["clip_length"]
     training, held = read_data(given, config)
-    held = [track for track in held if len(clip_starts(len(track.landmarks), length))]
+    held = long_enough(held, length)
     teacher = make_teacher(config, given.teachers)
     say(f"{len(training)} tracks to train on, {len(held)} held out")
     sampler = ClipSampler(training, length, config)
