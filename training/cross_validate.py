@@ -15,7 +15,13 @@ import yaml
 
 from training.clip_sampler import ClipSampler
 from training.evaluate import ScoredTrack, figures, parts, split_scores, table
-from training.labelled_tracks import LabelledTrack, in_format, long_enough, read_track_archive
+from training.labelled_tracks import (
+    LabelledTrack,
+    in_format,
+    long_enough,
+    read_landmark_folder,
+    read_track_archive,
+)
 from training.train import STREAMS, StreamTrainer
 from utils.clips import cut_clips
 from utils.console import run_script, say
@@ -120,6 +126,7 @@ def main() -> int:
     add = parser.add_argument
     add("--config", type=Path, required=True, help="YAML, such as training/bundled.yaml")
     add("--tracks", type=Path, required=True, help="folder of tracks.csv and tracks.npz")
+    add("--dataset", type=Path, help="folder whose train/ is trained on too, but never measured")
     add("--format", choices=("normalized", "aligned"), default="normalized")
     add("--by", choices=tuple(SPLITS), default="group", help="what is new in a fold")
     add("--folds", type=int, default=3)
@@ -132,7 +139,10 @@ def main() -> int:
     pooled: dict[str, list[ScoredTrack]] = {}
     measured = {}
     tracks = read_track_archive(given.tracks)
+    more = read_landmark_folder(given.dataset / "train") if given.dataset else []
     for name, training, held in SPLITS[given.by](tracks, given.folds, config["seed"]):
+        groups = {track.group for track in held}
+        training = training + [track for track in more if track.group not in groups]
         say(f"{name}: {len(training)} tracks to train on, {len(held)} held out")
         scored = score_fold(training, held, config, given.format)
         measured[name] = {key: asdict(figures(of, given.score)) for key, of in scored.items()}

@@ -20,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from training.h264 import H264Video
 from utils.console import progress, run_script, say
 from utils.FaceDetector import make_face_detector
 from utils.landmark_files import LandmarkTrack, read_landmarks, write_landmarks
@@ -234,35 +235,6 @@ class FaceResynthesis:
         return cv2.GaussianBlur(cv2.erode(mask, np.ones((15, 15))), (0, 0), 7)[..., None]
 
 
-class H264Video:
-    """An H.264 file that frames are written to by calling it; a context manager."""
-
-    CRF = "19"  # x264's quality: 0 is lossless, 51 the worst
-
-    def __init__(self, path: Path) -> None:
-        import imageio_ffmpeg
-
-        self._writer = imageio_ffmpeg.write_frames(
-            str(path),
-            (FRAME_PIXELS, FRAME_PIXELS),
-            pix_fmt_in="bgr24",
-            fps=FPS,
-            codec="libx264",
-            quality=None,
-            output_params=["-crf", self.CRF, "-preset", "slow", "-movflags", "+faststart"],
-        )
-
-    def __enter__(self) -> H264Video:
-        self._writer.send(None)
-        return self
-
-    def __call__(self, frame: np.ndarray) -> None:
-        self._writer.send(np.ascontiguousarray(frame))
-
-    def __exit__(self, *ending: object) -> None:
-        self._writer.close()
-
-
 def make_videos(folder: Path, seed: int) -> None:
     """Writes both videos; the same seed makes the same ones."""
     random = np.random.default_rng(seed)
@@ -271,7 +243,8 @@ def make_videos(folder: Path, seed: int) -> None:
     swap = FaceResynthesis(animator, random)
     folder.mkdir(parents=True, exist_ok=True)
     real_path, fake_path = (folder / f"{name}.mp4" for name in SAMPLES)
-    with H264Video(real_path) as real, H264Video(fake_path) as fake:
+    size = FRAME_PIXELS, FRAME_PIXELS
+    with H264Video(real_path, size, FPS) as real, H264Video(fake_path, size, FPS) as fake:
         for now in progress(range(FPS * SECONDS), desc="render", unit="frame"):
             frame = animator.render(motion, now)
             real(grain(frame, random))

@@ -42,29 +42,35 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add("--config", type=Path, required=True, help="YAML, such as training/bundled.yaml")
     add("--tracks", type=Path, help="folder of tracks.csv and tracks.npz")
-    add("--dataset", type=Path, help="folder of train/ and val/, each with real/ and fake/")
+    add("--dataset", type=Path, help="folder of train/ (and val/), each with real/ and fake/")
     add("--output", type=Path, required=True, help="folder for g1, g2 and what was measured")
     add("--teachers", type=Path, help="folder of published sets, for the configuration's teachers")
     add("--format", choices=("normalized", "aligned"), default="normalized")
     add("--steps", type=int, help="overrides the configuration's")
     given = parser.parse_args(arguments)
-    if (given.tracks is None) == (given.dataset is None):
-        parser.error("give one of --tracks and --dataset")
+    if given.tracks is None and given.dataset is None:
+        parser.error("give --tracks, --dataset or both")
     return given
 
 
 def read_data(
     given: argparse.Namespace, config: dict
 ) -> tuple[list[LabelledTrack], list[LabelledTrack]]:
-    """Training and validation tracks."""
+    """Training and validation tracks, of the archive, the dataset or both.
+
+    What shares a group with a validation track is not trained on.
+    """
+    training: list[LabelledTrack] = []
+    held: list[LabelledTrack] = []
+    if given.tracks:
+        share = config["validation_share"]
+        training, held = split_by_group(read_track_archive(given.tracks), share, config["seed"])
     if given.dataset:
-        return (
-            read_landmark_folder(given.dataset / "train"),
-            read_landmark_folder(given.dataset / "val"),
-        )
-    tracks = read_track_archive(given.tracks)
-    share = config["validation_share"]
-    return split_by_group(tracks, share, config["seed"]) if share else (tracks, [])
+        training = training + read_landmark_folder(given.dataset / "train")
+        if (given.dataset / "val").exists():
+            held = held + read_landmark_folder(given.dataset / "val")
+    groups = {track.group for track in held}
+    return [track for track in training if track.group not in groups], held
 
 
 class Teacher:
