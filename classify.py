@@ -44,9 +44,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add(
         "--score",
         choices=("vote", "mean"),
-        default="vote",
         help="a video's score: share of clips called fake, or their mean probability "
-        "(default: vote)",
+        "(default: the set's own; vote for published sets, mean for the bundled ones)",
     )
     add(
         "--threshold",

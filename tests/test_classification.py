@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from conftest import PROJECT, reference
 
 import classify
@@ -179,6 +180,32 @@ def test_vote_is_the_share_of_clips_at_or_over_a_half():
     scores = np.array([0.5, 0.49, 0.9, 0.1])
     assert video_score(scores, "vote") == 0.5
     assert video_score(scores, "mean") == pytest.approx(0.4975)
+
+
+@pytest.mark.parametrize(
+    ("declared", "asked", "expected"),
+    [("mean", [], "mean"), ("vote", [], "vote"), ("mean", ["--score", "vote"], "vote")],
+)
+def test_a_video_is_scored_as_its_set_declares_unless_told_otherwise(
+    monkeypatch, capsys, tmp_path, declared, asked, expected
+):
+    entry = yaml.safe_load((PROJECT_WEIGHTS / "manifest.yaml").read_text())["sets"]
+    sets = {"bundled-aligned": entry["bundled-aligned"] | {"score": declared}}
+    (tmp_path / "manifest.yaml").write_text(yaml.safe_dump({"sets": sets}))
+    results = tmp_path / "out.json"
+    where = "-i", SAMPLES, "--weights", "bundled", "--model_weights", tmp_path, "--json", results
+    run(monkeypatch, capsys, *where, *asked)
+    for video in json.loads(results.read_text())["videos"]:
+        scores = np.array([clip["score"] for clip in video["clips"]])
+        assert video["score"] == pytest.approx(video_score(scores, expected))
+
+
+def test_an_unknown_declared_score_is_an_input_error(tmp_path):
+    entry = yaml.safe_load((PROJECT_WEIGHTS / "manifest.yaml").read_text())["sets"]
+    sets = {"bundled-aligned": entry["bundled-aligned"] | {"score": "best"}}
+    (tmp_path / "manifest.yaml").write_text(yaml.safe_dump({"sets": sets}))
+    with pytest.raises(InputError, match="bundled-aligned: score 'best'"):
+        read_manifest(tmp_path)
 
 
 def test_files_of_one_name_are_told_apart_by_their_path():

@@ -74,7 +74,11 @@ class LandmarkClassifier:
     """Classifies landmark files of either format with the sets that a name stands for."""
 
     def __init__(
-        self, choices: dict[str, list[WeightSet]], folder: Path, method: str, threshold: float
+        self,
+        choices: dict[str, list[WeightSet]],
+        folder: Path,
+        method: str | None,
+        threshold: float,
     ) -> None:
         self._choices = choices
         self._folder = folder
@@ -128,18 +132,25 @@ class LandmarkClassifier:
         clips = [cut_clips(track.landmarks, length) for _, track in batch]
         g1, g2 = classifier.stream_probabilities(np.concatenate(clips))
         borders = np.cumsum([len(of_video) for of_video in clips])[:-1]
+        method = self._method or self._choices[classifier.format][0].score
         return {
-            path: self._result(path, track, length, *streams)
+            path: self._result(path, track, length, method, *streams)
             for (path, track), *streams in zip(
                 batch, np.split(g1, borders), np.split(g2, borders), strict=True
             )
         }
 
     def _result(
-        self, path: Path, track: LandmarkTrack, length: int, g1: np.ndarray, g2: np.ndarray
+        self,
+        path: Path,
+        track: LandmarkTrack,
+        length: int,
+        method: str,
+        g1: np.ndarray,
+        g2: np.ndarray,
     ) -> VideoResult:
         scores = (g1 + g2) / 2
-        score = video_score(scores, self._method)
+        score = video_score(scores, method)
         starts = clip_starts(len(track.landmarks), length).tolist()
         return VideoResult(
             name=path.name,
@@ -178,7 +189,7 @@ def classify_files(
     paths: Sequence[Path],
     weights: str,
     folder: Path,
-    method: str,
+    method: str | None,
     threshold: float,
     say: Callable[[str], None],
     watch: Callable[[int], None] = lambda done: None,
@@ -188,7 +199,7 @@ def classify_files(
     Args:
         weights: a name of the manifest, or `auto`.
         folder: where weight sets are looked for and downloaded to.
-        method: `vote` or `mean`.
+        method: `vote` or `mean`; None: the set's own.
         threshold: a video is called fake at this score or over it.
         say: told of choices that were made for the user.
         watch: told how many files were done with each batch.

@@ -14,6 +14,7 @@ from utils.errors import InputError
 PROJECT_WEIGHTS = Path(__file__).resolve().parent.parent / "model_weights"
 MANIFEST = "manifest.yaml"
 STREAMS = ("g1", "g2")
+SCORES = ("vote", "mean")
 AUTO, BUNDLED, ENSEMBLE = "auto", "bundled", "ensemble"
 
 
@@ -27,6 +28,7 @@ class WeightSet:
         clip_length: frames.
         architecture: `A` to `D`; `units` of its layers, or None for the architecture's own.
         files: of streams g1 and g2.
+        score: `vote` or `mean`, what its videos are scored by unless the user says otherwise.
         trained_on, measured, licence: for people.
     """
 
@@ -36,6 +38,7 @@ class WeightSet:
     architecture: str
     files: tuple[ModelFile, ...]
     units: int | None = None
+    score: str = "vote"
     trained_on: str = ""
     measured: str = ""
     licence: str = ""
@@ -95,11 +98,15 @@ def read_manifest(folder: Path = PROJECT_WEIGHTS) -> Manifest:
         )
     except (KeyError, TypeError) as error:
         raise InputError(f"{folder / MANIFEST}: an entry lacks {error}") from None
+    except ValueError as error:
+        raise InputError(f"{folder / MANIFEST}: {error}") from None
 
 
 def _weight_set(name: str, entry: dict) -> WeightSet:
     described = {key: entry[key] for key in ("format", "clip_length", "architecture")}
-    optional = ("units", "trained_on", "measured", "licence")
+    if entry.get("score", SCORES[0]) not in SCORES:
+        raise ValueError(f"{name}: score {entry['score']!r}; it can be {' or '.join(SCORES)}")
+    optional = ("units", "score", "trained_on", "measured", "licence")
     described |= {key: entry[key] for key in optional if key in entry}
     files = tuple(
         ModelFile(
