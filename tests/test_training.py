@@ -9,7 +9,7 @@ import yaml
 from conftest import PROJECT, TRAINING
 
 from training import cross_validate, train
-from training.augmentation import mirror, pseudo_fakes, smooth_fields, vary
+from training.augmentation import at_other_rate, mirror, pseudo_fakes, smooth_fields, vary
 from training.clip_sampler import ClipBatch, ClipSampler
 from training.cross_validate import SPLITS
 from training.labelled_tracks import (
@@ -63,6 +63,19 @@ def test_no_group_is_in_training_and_validation(tracks):
         assert len(training) + len(held) == len(tracks)
         assert not {t.group for t in training} & {t.group for t in held}
         assert {t.dataset for t in held} == {"A", "B"}
+
+
+@pytest.mark.parametrize("rate", [0.5, 1.4, 2])
+def test_at_another_rate_motion_is_slower_or_faster(rate):
+    landmarks = np.arange(80, dtype=np.float32)[:, None, None] * np.ones((68, 2), np.float32)
+    clip = at_other_rate(landmarks, 3, rate, 30)
+    assert clip.dtype == np.float32
+    assert np.allclose(clip[:, 5, 1], 3 + rate * np.arange(30))
+
+
+def test_a_clip_at_another_rate_may_end_with_the_track(clips):
+    track = clips[0]
+    assert np.allclose(at_other_rate(track, 0, 1, 30), track)
 
 
 def test_mirroring_twice_is_no_change(clips):
@@ -124,7 +137,7 @@ def test_a_small_source_is_heard_more_often_than_its_share(tracks, random):
     assert chances[16:].sum() == pytest.approx(10 / (10 + 2 + 2), abs=1e-6)  # square roots
 
 
-@pytest.mark.parametrize("architecture", ["C", "D"])
+@pytest.mark.parametrize("architecture", ["C", "D", "E"])
 def test_standardisation_is_folded_into_the_saved_weights(architecture, tracks, random, tmp_path):
     config = {**CONFIG, "architecture": architecture, "units": 16}
     sampler = ClipSampler(tracks, 30, config)

@@ -1,6 +1,7 @@
 """What a clip may look like and stay what it is; and motion that real faces do not make.
 
-All functions take and return clips (n, frames, 68, 2) and a NumPy random generator.
+Unless said otherwise, functions take and return clips (n, frames, 68, 2); what is drawn comes from
+a NumPy random generator.
 """
 
 from __future__ import annotations
@@ -24,6 +25,17 @@ def sometimes(clips: np.ndarray, random: np.random.Generator, change, share: flo
     changed = clips.copy()
     changed[chosen] = change(clips[chosen])
     return changed
+
+
+def at_other_rate(landmarks: np.ndarray, start: float, rate: float, length: int) -> np.ndarray:
+    """`length` frames from frame `start` of a track (frames, 68, 2), `rate` frames apart.
+
+    Between two frames landmarks lie on a straight line.
+    """
+    moments = start + rate * np.arange(length)
+    before = np.minimum(moments.astype(int), len(landmarks) - 2)
+    share = (moments - before)[:, None, None].astype(landmarks.dtype)
+    return (1 - share) * landmarks[before] + share * landmarks[before + 1]
 
 
 def turn_and_scale(

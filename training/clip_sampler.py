@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.augmentation import pseudo_fakes, vary
+from training.augmentation import at_other_rate, pseudo_fakes, vary
 from training.labelled_tracks import LabelledTrack, long_enough
 from utils.shared import VALUES_PER_FRAME
 
@@ -56,6 +56,17 @@ class ClipSampler:
             chances[index] = in_source ** (self._sampling["source_power"] - 1) / in_group
         return chances / chances.sum()
 
+    def _cut(self, landmarks: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """A clip from anywhere in a track, some at another frame rate."""
+        change = self._augmentation["frame_rate"]
+        if random.random() < self._augmentation["resampled"]:
+            rate = np.exp(random.uniform(-1, 1) * np.log(change))
+            room = len(landmarks) - 1 - (self._length - 1) * rate
+            if room >= 0:
+                return at_other_rate(landmarks, random.uniform(0, room), rate, self._length)
+        start = random.integers(0, len(landmarks) - self._length + 1)
+        return landmarks[start : start + self._length]
+
     def draw(self, size: int, random: np.random.Generator) -> ClipBatch:
         """A batch of `size` clips."""
         fake = random.random(size) < 0.5
@@ -64,8 +75,7 @@ class ClipSampler:
         for index in range(size):
             chances = self._chances[int(fake[index] and not pseudo[index])]
             track = self._tracks[random.choice(len(self._tracks), p=chances)]
-            start = random.integers(0, len(track.landmarks) - self._length + 1)
-            clips.append(track.landmarks[start : start + self._length])
+            clips.append(self._cut(track.landmarks, random))
         drawn = np.stack(clips)
         if pseudo.any():
             drawn[pseudo] = pseudo_fakes(drawn[pseudo], random)

@@ -22,9 +22,10 @@ from training.labelled_tracks import (
     read_landmark_folder,
     read_track_archive,
 )
-from training.train import STREAMS, StreamTrainer
+from training.train import StreamTrainer
 from utils.clips import cut_clips
 from utils.console import run_script, say
+from utils.weight_sets import STREAMS
 
 Fold = tuple[str, list[LabelledTrack], list[LabelledTrack]]  # name, to train on, held out
 

@@ -30,11 +30,10 @@ from utils.downloads import checksum
 from utils.errors import InputError
 from utils.landmark_formats import NORMALIZED
 from utils.shared import FAKE_THRESHOLD, LANDMARKS
+from utils.weight_sets import STREAMS, architectures
 
 if TYPE_CHECKING:
     from utils.classifiers import Classifier
-
-STREAMS = ("g1", "g2")
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -131,8 +130,9 @@ class Standing:
 class StreamTrainer:
     """Trains one stream on standardised values, and folds the standardisation into its weights.
 
-    Differences of landmarks are a hundredth of what initial weights are made for. The
-    network therefore sees (values - mean) / deviation while it learns; afterwards the same numbers
+    What is learned from, such as differences of landmarks, is a hundredth of what initial weights
+    are made for. The network therefore sees (values - mean) / deviation while it learns, with the
+    deviation of what its first layer reads; afterwards the same numbers
     go into the input kernel and its bias, so that the saved stream reads plain values.
     """
 
@@ -144,20 +144,22 @@ class StreamTrainer:
         landmark_format: str = NORMALIZED,
         teacher: Teacher | None = None,
     ) -> None:
-        from utils.two_stream import build_stream, keras
+        from utils.two_stream import build_stream, keras, learned_from
 
         self._stream = stream
         self._config = config
+        self._architecture = architectures(config["architecture"])[stream]
         self._sampler = sampler
         self._format = landmark_format
         self._teacher = teacher
         self._random = np.random.default_rng([config["seed"], STREAMS.index(stream)])
         keras.utils.set_random_seed(config["seed"] + STREAMS.index(stream))
-        self.model = build_stream(config["architecture"], units=config.get("units"))
+        self.model = build_stream(self._architecture, units=config.get("units"))
         drawn = sampler.draw(512, self._random).clips
         sample = self.stream_values(self._in_format(drawn))
         self.mean = sample.mean(axis=(0, 1))
-        self.deviation = np.full_like(self.mean, sample.std(axis=(0, 1)).mean())
+        learned = learned_from(self._architecture, sample)
+        self.deviation = np.full_like(self.mean, learned.std(axis=(0, 1)).mean())
         steps = config["steps"]
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0, steps, warmup_target=config["learning_rate"], warmup_steps=max(1, steps // 20)
@@ -200,7 +202,7 @@ class StreamTrainer:
         """Writes the stream for plain values, in Keras' own weight format."""
         from utils.two_stream import build_stream, fold_standardisation
 
-        plain = build_stream(self._config["architecture"], units=self._config.get("units"))
+        plain = build_stream(self._architecture, units=self._config.get("units"))
         plain.set_weights(self.model.get_weights())
         fold_standardisation(plain, self.mean, self.deviation)
         plain.save_weights(path)
@@ -291,7 +293,7 @@ def saved_probabilities(
     from utils.classifiers import probability
     from utils.two_stream import build_stream, fake_logits
 
-    model = build_stream(config["architecture"], units=config.get("units"))
+    model = build_stream(architectures(config["architecture"])[stream], units=config.get("units"))
     model.load_weights(output / f"{stream}.weights.h5")
     clips = [cut_clips(track.landmarks, config["clip_length"]) for track in held]
     return split_scores(

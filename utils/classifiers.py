@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from utils.clips import differences
-from utils.weight_sets import Manifest, WeightSet, obtain_files
+from utils.weight_sets import STREAMS, Manifest, WeightSet, obtain_files
 
 
 def probability(logits: np.ndarray) -> np.ndarray:
@@ -49,9 +49,10 @@ def _load_streams(weights: WeightSet, folder: Path) -> tuple[Any, Any]:
     from utils.two_stream import build_stream
 
     streams = []
-    for path in obtain_files(weights, folder):
-        stream = build_stream(weights.architecture, units=weights.units)
-        load_stream_weights(stream, weights.architecture, path)
+    for name, path in zip(STREAMS, obtain_files(weights, folder), strict=True):
+        architecture = weights.architecture[name]
+        stream = build_stream(architecture, units=weights.units)
+        load_stream_weights(stream, architecture, path)
         streams.append(stream)
     return streams[0], streams[1]
 

@@ -16,7 +16,7 @@ def load_stream_weights(model: Any, architecture: str, path: Path) -> None:
 
     Args:
         model: of the architecture that the file was trained in.
-        architecture: `A`, `B` or `C`.
+        architecture: `A` to `E`.
         path: `*.weights.h5` (Keras 3), `*.h5` (Keras 2, a whole model) or `*.pth` (PyTorch).
 
     Raises:

@@ -1,8 +1,8 @@
 """The two-stream recurrent network: one stream reads landmarks, the other their differences.
 
-LRNet, section 3.3. The two streams have one architecture and separate weights. Three architectures
-were published (A, B, C); D is the project's own. `build_stream` makes any of them. This module
-imports Keras: import it only where a network is needed.
+LRNet, section 3.3. The two streams have separate weights. Three architectures were published (A, B,
+C), both streams the same; D and E are the project's own, D for differences and E for landmarks.
+`build_stream` makes any of them. This module imports Keras: import it only where one is needed.
 """
 
 from __future__ import annotations
@@ -82,13 +82,11 @@ def _architecture_c(clips, units: int):  # noqa: ANN001, ANN202
     return layers.Dense(2, name="logits")(layers.Dropout(0.5)(layers.Add()([states, hidden])))
 
 
-def _architecture_d(clips, units: int):  # noqa: ANN001, ANN202
-    """Temporal convolutions on what moves in a clip, then mean and deviation over its frames.
+def _temporal_convolutions(moving, units: int):  # noqa: ANN001, ANN202
+    """Residual temporal convolutions, then mean and deviation over the frames.
 
-    A clip's own mean is taken off first: where the landmarks lie says who it is, and not whether
-    the motion is real. The deviation over time is what tells trembling from motion.
+    The deviation over time is what tells trembling from motion.
     """
-    moving = clips - keras.ops.mean(clips, axis=1, keepdims=True)
     values = layers.Dense(units, name="project")(_drop_landmarks(moving, 0.1))
     for depth in (1, 2, 3):
         found = layers.Conv1D(
@@ -103,20 +101,47 @@ def _architecture_d(clips, units: int):  # noqa: ANN001, ANN202
     return layers.Dense(2, name="logits")(pooled)
 
 
+def _less_mean(clips):  # noqa: ANN001, ANN202
+    """Values less their mean over the clip."""
+    return clips - keras.ops.mean(clips, axis=1, keepdims=True)
+
+
+def _less_smooth_course(clips):  # noqa: ANN001, ANN202
+    """Values less their smooth course over five frames; four frames fewer.
+
+    Where landmarks lie and how a head turns says who it is, not whether the motion is real.
+    """
+    smooth = sum(
+        weight / 16 * clips[:, start : start - 4 or None]
+        for start, weight in enumerate((1, 4, 6, 4, 1))  # binomial
+    )
+    return clips[:, 2:-2] - smooth
+
+
+def _architecture_d(clips, units: int):  # noqa: ANN001, ANN202
+    return _temporal_convolutions(_less_mean(clips), units)
+
+
+def _architecture_e(clips, units: int):  # noqa: ANN001, ANN202
+    return _temporal_convolutions(_less_smooth_course(clips), units)
+
+
 # name -> how it is put together, and its units (of the published sets, where there are some)
 ARCHITECTURES: dict[str, tuple[Callable, int]] = {
     "A": (_architecture_a, 64),
     "B": (_architecture_b, 64),
     "C": (_architecture_c, 32),
     "D": (_architecture_d, 64),
+    "E": (_architecture_e, 64),
 }
+TAKEN_OFF = {"D": _less_mean, "E": _less_smooth_course}  # before anything is learned
 
 
 def build_stream(architecture: str, frames: int | None = None, units: int | None = None):  # noqa: ANN201
     """One stream: a Keras model from (batch, frames, 136) float32 to logits (batch, 2), real, fake.
 
     Args:
-        architecture: `A`, `B`, `C` or `D`.
+        architecture: `A` to `E`.
         frames: fixed number of frames of an input, or None for any.
         units: of the GRU, or channels of the convolutions; the architecture's own by default.
     """
@@ -125,8 +150,13 @@ def build_stream(architecture: str, frames: int | None = None, units: int | None
     return keras.Model(clips, body(clips, units or published_units))
 
 
+def learned_from(architecture: str, clips: np.ndarray) -> np.ndarray:
+    """What the first layer that learns reads of clips (n, frames, 136); it may be fewer frames."""
+    return np.asarray(TAKEN_OFF[architecture](clips)) if architecture in TAKEN_OFF else clips
+
+
 def fold_standardisation(model, mean: np.ndarray, deviation: np.ndarray) -> None:  # noqa: ANN001
-    """Makes a stream trained on (values - mean) / deviation read plain values; C and D.
+    """Makes a stream trained on (values - mean) / deviation read plain values; C, D and E.
 
     Args:
         model: as `build_stream` makes it; its input weights are changed.
@@ -135,7 +165,7 @@ def fold_standardisation(model, mean: np.ndarray, deviation: np.ndarray) -> None
     if any(layer.name == "project" for layer in model.layers):
         layer = model.get_layer("project")
         kernel, bias = layer.get_weights()
-        layer.set_weights([kernel / deviation[:, None], bias])  # D takes means off by itself
+        layer.set_weights([kernel / deviation[:, None], bias])  # D and E take the mean off
         return
     layer = model.get_layer("gru")
     weights = layer.get_weights()  # kernel, recurrent kernel, biases, of each direction

@@ -26,7 +26,7 @@ class WeightSet:
         name: as `--weights` has it, and the set's folder.
         format: the landmark format that it reads.
         clip_length: frames.
-        architecture: `A` to `D`; `units` of its layers, or None for the architecture's own.
+        architecture: `A` to `E`, of each stream; `units` of its layers, or None for its own.
         files: of streams g1 and g2.
         score: `vote` or `mean`, what its videos are scored by unless the user says otherwise.
         trained_on, measured, licence: for people.
@@ -35,7 +35,7 @@ class WeightSet:
     name: str
     format: str
     clip_length: int
-    architecture: str
+    architecture: dict[str, str]
     files: tuple[ModelFile, ...]
     units: int | None = None
     score: str = "vote"
@@ -102,8 +102,15 @@ def read_manifest(folder: Path = PROJECT_WEIGHTS) -> Manifest:
         raise InputError(f"{folder / MANIFEST}: {error}") from None
 
 
+def architectures(described: str | dict[str, str]) -> dict[str, str]:
+    """The architecture of each stream, where one letter means both."""
+    one_for_both = isinstance(described, str)
+    return {stream: described if one_for_both else described[stream] for stream in STREAMS}
+
+
 def _weight_set(name: str, entry: dict) -> WeightSet:
-    described = {key: entry[key] for key in ("format", "clip_length", "architecture")}
+    described = {key: entry[key] for key in ("format", "clip_length")}
+    described["architecture"] = architectures(entry["architecture"])
     if entry.get("score", SCORES[0]) not in SCORES:
         raise ValueError(f"{name}: score {entry['score']!r}; it can be {' or '.join(SCORES)}")
     optional = ("units", "score", "trained_on", "measured", "licence")
