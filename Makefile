@@ -21,9 +21,12 @@ bench: $(VENV)/development
 
 # How the bundled weights and the sample videos were made.
 TRACKS ?= ../shared/training
+MADE := datasets/made
 weights: $(VENV)/development
+	$(RUN) -m training.make_fakes --videos $(TRACKS)/real --output $(MADE)/train \
+	  --groups training/footage_groups.yaml --versions 4 --workers 2
 	for format in normalized aligned; do \
-	  $(RUN) -m training.train --config training/bundled.yaml --tracks $(TRACKS) \
+	  $(RUN) -m training.train --config training/bundled.yaml --tracks $(TRACKS) --dataset $(MADE) \
 	    --format $$format --output model_weights/bundled-$$format || exit; \
 	done
 
