@@ -132,8 +132,8 @@ class StreamTrainer:
 
     What is learned from, such as differences of landmarks, is a hundredth of what initial weights
     are made for. The network therefore sees (values - mean) / deviation while it learns, with the
-    deviation of what its first layer reads; afterwards the same numbers
-    go into the input kernel and its bias, so that the saved stream reads plain values.
+    deviation of what its first layer reads; afterwards the same numbers go into the input kernel
+    and its bias, so that the saved stream reads plain values.
     """
 
     def __init__(

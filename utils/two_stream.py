@@ -152,7 +152,9 @@ def build_stream(architecture: str, frames: int | None = None, units: int | None
 
 def learned_from(architecture: str, clips: np.ndarray) -> np.ndarray:
     """What the first layer that learns reads of clips (n, frames, 136); it may be fewer frames."""
-    return np.asarray(TAKEN_OFF[architecture](clips)) if architecture in TAKEN_OFF else clips
+    if architecture not in TAKEN_OFF:
+        return clips
+    return keras.ops.convert_to_numpy(TAKEN_OFF[architecture](keras.ops.convert_to_tensor(clips)))
 
 
 def fold_standardisation(model, mean: np.ndarray, deviation: np.ndarray) -> None:  # noqa: ANN001
