@@ -9,6 +9,7 @@ from pathlib import Path
 
 from utils.console import EXIT_DONE, EXIT_FAILED, progress, run_script, say
 from utils.errors import InputError
+from utils.shared import SCORES
 
 NAME = "classify"
 DEFAULT_FOLDERS = (Path("landmarks"), Path("landmarks_new"))
@@ -43,7 +44,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     add(
         "--score",
-        choices=("vote", "mean"),
+        choices=SCORES,
         help="a video's score: share of clips called fake, or their mean probability "
         "(default: the set's own; vote for published sets, mean for the bundled ones)",
     )

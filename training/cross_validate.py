@@ -25,6 +25,7 @@ from training.labelled_tracks import (
 from training.train import StreamTrainer
 from utils.clips import cut_clips
 from utils.console import run_script, say
+from utils.shared import SCORES
 from utils.weight_sets import STREAMS
 
 Fold = tuple[str, list[LabelledTrack], list[LabelledTrack]]  # name, to train on, held out
@@ -131,7 +132,7 @@ def main() -> int:
     add("--format", choices=("normalized", "aligned"), default="normalized")
     add("--by", choices=tuple(SPLITS), default="group", help="what is new in a fold")
     add("--folds", type=int, default=3)
-    add("--score", choices=("vote", "mean"), default="mean")
+    add("--score", choices=SCORES, default="mean")
     add("--output", type=Path, help="JSON of all figures")
     given = parser.parse_args()
     if given.folds < 2:

@@ -24,7 +24,7 @@ from utils.classifiers import Classifier, load_classifier
 from utils.clips import cut_clips
 from utils.console import progress, run_script
 from utils.errors import InputError
-from utils.shared import FAKE_THRESHOLD
+from utils.shared import FAKE_THRESHOLD, SCORES
 from utils.weight_sets import PROJECT_WEIGHTS, read_manifest
 
 RESAMPLES = 1000
@@ -220,7 +220,7 @@ def main() -> int:
     add("--only", type=Path, help="measured.json of a training run: its held-out tracks only")
     add("--weights", nargs="+", default=["bundled-normalized"], help="sets to compare")
     add("--model_weights", type=Path, default=PROJECT_WEIGHTS)
-    add("--score", choices=("vote", "mean"), default="mean")
+    add("--score", choices=SCORES, default="mean")
     add("--output", type=Path, help="folder for evaluation.json and evaluation.png")
     given = parser.parse_args()
     if (given.tracks is None) == (given.dataset is None):

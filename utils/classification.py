@@ -128,13 +128,11 @@ class LandmarkClassifier:
     def _classify_batch(
         self, classifier: Classifier, batch: list[tuple[Path, LandmarkTrack]]
     ) -> dict[Path, VideoResult]:
-        length = classifier.clip_length
-        clips = [cut_clips(track.landmarks, length) for _, track in batch]
+        clips = [cut_clips(track.landmarks, classifier.clip_length) for _, track in batch]
         g1, g2 = classifier.stream_probabilities(np.concatenate(clips))
         borders = np.cumsum([len(of_video) for of_video in clips])[:-1]
-        method = self._method or self._choices[classifier.format][0].score
         return {
-            path: self._result(path, track, length, method, *streams)
+            path: self._result(classifier, path, track, *streams)
             for (path, track), *streams in zip(
                 batch, np.split(g1, borders), np.split(g2, borders), strict=True
             )
@@ -142,15 +140,15 @@ class LandmarkClassifier:
 
     def _result(
         self,
+        classifier: Classifier,
         path: Path,
         track: LandmarkTrack,
-        length: int,
-        method: str,
         g1: np.ndarray,
         g2: np.ndarray,
     ) -> VideoResult:
+        length = classifier.clip_length
         scores = (g1 + g2) / 2
-        score = video_score(scores, method)
+        score = video_score(scores, self._method or classifier.score)
         starts = clip_starts(len(track.landmarks), length).tolist()
         return VideoResult(
             name=path.name,

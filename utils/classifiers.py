@@ -24,11 +24,13 @@ class Classifier:
 
     Attributes:
         format, clip_length: what it reads.
+        score: `vote` or `mean`, how it means a video to be scored.
         networks: (g1, g2) Keras models, a pair a member.
     """
 
     format: str
     clip_length: int
+    score: str
     networks: Sequence[tuple[Any, Any]]
 
     def stream_probabilities(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +66,8 @@ def load_members(members: Sequence[WeightSet], folder: Path) -> Classifier:
         InputError: a file is missing, or not what it should be.
     """
     networks = [_load_streams(member, folder) for member in members]
-    return Classifier(members[0].format, members[0].clip_length, networks)
+    first = members[0]
+    return Classifier(first.format, first.clip_length, first.score, networks)
 
 
 def load_classifier(manifest: Manifest, name: str, folder: Path) -> Classifier:

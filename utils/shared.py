@@ -28,6 +28,7 @@ CROP_CENTRE = CROP_PIXELS // 2  # normalized = (pixels - CROP_CENTRE) / CROP_CEN
 
 # Scores: 0 = real, 1 = fake.
 FAKE_THRESHOLD = 0.5
+SCORES = ("vote", "mean")  # how a video's score is made of its clips'
 
 # The names of `--fd` and `--ld`.
 FACE_DETECTORS = ("blazeface", "retinaface", "dlib")

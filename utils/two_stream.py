@@ -118,23 +118,20 @@ def _less_smooth_course(clips):  # noqa: ANN001, ANN202
     return clips[:, 2:-2] - smooth
 
 
-def _architecture_d(clips, units: int):  # noqa: ANN001, ANN202
-    return _temporal_convolutions(_less_mean(clips), units)
-
-
-def _architecture_e(clips, units: int):  # noqa: ANN001, ANN202
-    return _temporal_convolutions(_less_smooth_course(clips), units)
-
-
 # name -> how it is put together, and its units (of the published sets, where there are some)
 ARCHITECTURES: dict[str, tuple[Callable, int]] = {
     "A": (_architecture_a, 64),
     "B": (_architecture_b, 64),
     "C": (_architecture_c, 32),
-    "D": (_architecture_d, 64),
-    "E": (_architecture_e, 64),
+    "D": (_temporal_convolutions, 64),
+    "E": (_temporal_convolutions, 64),
 }
-TAKEN_OFF = {"D": _less_mean, "E": _less_smooth_course}  # before anything is learned
+MOVING_PART = {"D": _less_mean, "E": _less_smooth_course}  # taken before anything is learned
+
+
+def _moving_part(architecture: str, clips):  # noqa: ANN001, ANN202
+    """What the first layer that learns reads of clips."""
+    return MOVING_PART[architecture](clips) if architecture in MOVING_PART else clips
 
 
 def build_stream(architecture: str, frames: int | None = None, units: int | None = None):  # noqa: ANN201
@@ -147,14 +144,13 @@ def build_stream(architecture: str, frames: int | None = None, units: int | None
     """
     body, published_units = ARCHITECTURES[architecture]
     clips = keras.Input((frames, VALUES_PER_FRAME), name="clips")
-    return keras.Model(clips, body(clips, units or published_units))
+    return keras.Model(clips, body(_moving_part(architecture, clips), units or published_units))
 
 
 def learned_from(architecture: str, clips: np.ndarray) -> np.ndarray:
     """What the first layer that learns reads of clips (n, frames, 136); it may be fewer frames."""
-    if architecture not in TAKEN_OFF:
-        return clips
-    return keras.ops.convert_to_numpy(TAKEN_OFF[architecture](keras.ops.convert_to_tensor(clips)))
+    tensor = keras.ops.convert_to_tensor(clips)
+    return keras.ops.convert_to_numpy(_moving_part(architecture, tensor))
 
 
 def fold_standardisation(model, mean: np.ndarray, deviation: np.ndarray) -> None:  # noqa: ANN001

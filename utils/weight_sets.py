@@ -10,11 +10,11 @@ import yaml
 
 from utils.downloads import ModelFile, fetch_file, verify_file
 from utils.errors import InputError
+from utils.shared import SCORES
 
 PROJECT_WEIGHTS = Path(__file__).resolve().parent.parent / "model_weights"
 MANIFEST = "manifest.yaml"
 STREAMS = ("g1", "g2")
-SCORES = ("vote", "mean")
 AUTO, BUNDLED, ENSEMBLE = "auto", "bundled", "ensemble"
 
 
@@ -111,7 +111,7 @@ def architectures(described: str | dict[str, str]) -> dict[str, str]:
 def _weight_set(name: str, entry: dict) -> WeightSet:
     described = {key: entry[key] for key in ("format", "clip_length")}
     described["architecture"] = architectures(entry["architecture"])
-    if entry.get("score", SCORES[0]) not in SCORES:
+    if "score" in entry and entry["score"] not in SCORES:
         raise ValueError(f"{name}: score {entry['score']!r}; it can be {' or '.join(SCORES)}")
     optional = ("units", "score", "trained_on", "measured", "licence")
     described |= {key: entry[key] for key in optional if key in entry}
