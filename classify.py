@@ -65,7 +65,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def landmark_files(given: list[Path] | None) -> list[Path]:
     """The files that were named, or those of the default folders."""
-    from utils.classification import list_landmark_files
+    from utils.run.classification import list_landmark_files
 
     if given is not None:
         return list_landmark_files(given)
@@ -78,9 +78,9 @@ def landmark_files(given: list[Path] | None) -> list[Path]:
 def main() -> int:
     given = parse_arguments()
     paths = landmark_files(given.landmarks_path)
-    from utils.classification import classify_files
-    from utils.result_writers import write_csv, write_json, write_lines
-    from utils.weight_sets import PROJECT_WEIGHTS
+    from utils.report.result_writers import write_csv, write_json, write_lines
+    from utils.run.classification import classify_files
+    from utils.weights.sets import PROJECT_WEIGHTS
 
     with progress((), total=len(paths), desc="classify", unit="file", leave=False) as bar:
         weights, results = classify_files(

@@ -95,9 +95,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> int:
     given = parse_arguments()
-    from utils.detector_choice import choose_detectors, choose_device
-    from utils.extraction import extract_videos, list_videos
-    from utils.video_extraction import ExtractionOptions
+    from utils.run.detector_choice import choose_detectors, choose_device
+    from utils.run.extraction import extract_videos, list_videos
+    from utils.run.video_extraction import ExtractionOptions
 
     videos = list_videos(given.input_path)  # nothing to do is told before any download
     face_detector, landmark_detector, device = "", "", "cpu"

@@ -25,14 +25,14 @@ def timed(work: Callable[[], int]) -> dict[str, float]:
 
 def decode(video: str) -> dict[str, float]:
     """Decoding alone."""
-    from utils.videos import read_frames
+    from utils.video.frames import read_frames
 
     return timed(lambda: sum(1 for _ in read_frames(Path(video))))
 
 
 def extract(video: str, *flags: str) -> dict[str, float]:
     """Decode to written file, one process, dlib; flags are `per-frame`, `thorough`."""
-    from utils.video_extraction import ExtractionOptions, VideoExtractor
+    from utils.run.video_extraction import ExtractionOptions, VideoExtractor
 
     with tempfile.TemporaryDirectory() as folder:
         options = ExtractionOptions(
@@ -52,8 +52,8 @@ def extract(video: str, *flags: str) -> dict[str, float]:
 
 def extract_many(video: str, count: str, workers: str) -> dict[str, float]:
     """`count` copies of a video through the whole script's function, start of workers included."""
-    from utils.extraction import extract_videos
-    from utils.video_extraction import ExtractionOptions
+    from utils.run.extraction import extract_videos
+    from utils.run.video_extraction import ExtractionOptions
 
     with tempfile.TemporaryDirectory() as folder:
         videos = [Path(folder) / f"{number}{Path(video).suffix}" for number in range(int(count))]
@@ -75,7 +75,7 @@ def extract_many(video: str, count: str, workers: str) -> dict[str, float]:
 def detect_faces(video: str, every: str) -> dict[str, float]:
     """The face detector alone, on every k-th frame; frames are decoded before."""
     from utils.FaceDetector import make_face_detector
-    from utils.videos import read_frames
+    from utils.video.frames import read_frames
 
     frames = [frame for frame, _ in zip(read_frames(Path(video)), range(60), strict=False)]
     detector = make_face_detector("dlib")
@@ -90,11 +90,11 @@ def detect_faces(video: str, every: str) -> dict[str, float]:
 
 def calibrate(video: str) -> dict[str, float]:
     """Calibration alone, from decoded frames and detected landmarks."""
-    from utils.face_following import FaceFollower
     from utils.FaceDetector import make_face_detector
     from utils.landmark_utils import calibrate_landmarks, cut_faces, detect_landmarks
     from utils.LandmarkDetector import make_landmark_detector
-    from utils.videos import read_frames
+    from utils.tracking.following import FaceFollower
+    from utils.video.frames import read_frames
 
     frames = [frame for frame, _ in zip(read_frames(Path(video)), range(120), strict=False)]
     follower = FaceFollower(make_face_detector("dlib"), make_landmark_detector("dlib"))
@@ -110,7 +110,7 @@ def calibrate(video: str) -> dict[str, float]:
 
 def classify(count: str) -> dict[str, float]:
     """`count` landmark files of 300 frames, from import of Keras to scores."""
-    from utils.landmark_files import LandmarkTrack, write_landmarks
+    from utils.landmark_files.text import LandmarkTrack, write_landmarks
 
     random = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -124,8 +124,8 @@ def classify(count: str) -> dict[str, float]:
             paths[-1].write_bytes(first.read_bytes())
 
         def work() -> int:
-            from utils.classification import classify_files
-            from utils.weight_sets import PROJECT_WEIGHTS
+            from utils.run.classification import classify_files
+            from utils.weights.sets import PROJECT_WEIGHTS
 
             def quiet(_: str) -> None:
                 pass

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 from conftest import reference
 
-from utils.calibration import Calibrator, LandmarkKalman, lucas_kanade, normalize
+from utils.calibration.flow_and_kalman import Calibrator, LandmarkKalman, lucas_kanade, normalize
 from utils.deprecated import lucas_kanade_numpy
 from utils.landmark_utils import DetectedTrack, calibrate_landmarks, cut_faces, fill_gaps
-from utils.videos import read_frames
+from utils.video.frames import read_frames
 
 
 @pytest.fixture

@@ -11,13 +11,14 @@ import yaml
 from conftest import PROJECT, reference
 
 import classify
-from utils.classification import VideoResult, choose_sets, list_landmark_files, video_score
 from utils.console import run_script
 from utils.errors import InputError
-from utils.landmark_files import LandmarkTrack, read_landmarks, write_landmarks
-from utils.landmark_formats import align
-from utils.result_writers import write_lines
-from utils.weight_sets import PROJECT_WEIGHTS, read_manifest
+from utils.landmark_files.formats import align
+from utils.landmark_files.text import LandmarkTrack, read_landmarks, write_landmarks
+from utils.report.result_writers import write_lines
+from utils.run.classification import choose_sets, list_landmark_files, video_score
+from utils.verdict.results import VideoResult
+from utils.weights.sets import PROJECT_WEIGHTS, read_manifest
 
 SAMPLES = PROJECT / "landmarks"
 

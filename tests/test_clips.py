@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from utils.clips import clip_starts, cut_clips, differences
+from utils.network.clips import clip_starts, cut_clips, differences
 
 
 @pytest.mark.parametrize(

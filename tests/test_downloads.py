@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from utils import downloads
-from utils.detector_models import hub_cache
-from utils.downloads import ModelFile, fetch_file, verify_file
 from utils.errors import InputError
+from utils.weights import downloads
+from utils.weights.detector_models import hub_cache
+from utils.weights.downloads import ModelFile, fetch_file, verify_file
 
 CONTENT = bytes(range(256)) * 2000
 CHECKSUM = hashlib.sha256(CONTENT).hexdigest()

@@ -19,7 +19,7 @@ from training.evaluate import (
 )
 from training.labelled_tracks import LabelledTrack
 from utils.console import run_script
-from utils.landmark_files import LandmarkTrack, write_landmarks
+from utils.landmark_files.text import LandmarkTrack, write_landmarks
 
 NOTHING = np.zeros((1, 68, 2), np.float32)
 

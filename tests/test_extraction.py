@@ -10,7 +10,7 @@ from conftest import PROJECT, write_video
 
 import extract_landmarks
 from utils.console import run_script
-from utils.landmark_files import read_landmarks
+from utils.landmark_files.text import read_landmarks
 
 DLIB = ("--fd", "dlib", "--ld", "dlib")
 
@@ -162,7 +162,7 @@ def test_the_shortcuts_move_landmarks_by_less_than_a_fiftieth_of_the_eyes_distan
 def test_a_video_that_is_decoded_twice_gives_the_same_landmarks(
     monkeypatch, capsys, here, face_video
 ):
-    from utils import face_spool
+    from utils.video import face_spool
 
     run(monkeypatch, capsys, "-i", face_video, "-o", "once")
     monkeypatch.setattr(face_spool, "LARGEST_SHARE_OF_DISK", 0)

@@ -3,10 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from utils.face_crop import (
-    CropBox,
+from utils.calibration.face_crop import (
     crop_box,
-    cut_face,
     face_extents,
     settle_centres,
     stable_size,
@@ -14,6 +12,7 @@ from utils.face_crop import (
     to_frame_pixels,
     video_crops,
 )
+from utils.face_boxes import CropBox, cut_face
 
 whole_landmarks = hnp.arrays(np.int64, (68, 2), elements=st.integers(min_value=-50, max_value=1200))
 

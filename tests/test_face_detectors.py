@@ -23,7 +23,7 @@ from utils.FaceDetector.retinaface import (
 )
 from utils.FaceDetector.retinaface_network import VARIANTS, RetinaFaceNetwork
 from utils.shared import FACE_DETECTORS
-from utils.videos import read_frames
+from utils.video.frames import read_frames
 
 VIDEOS = ("dfo_fake", "dfo_real")
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from utils.face_boxes import box_of_landmarks
-from utils.face_following import FaceFollower, choose_box, follows
 from utils.shared import MIRRORED_LANDMARKS
+from utils.tracking.following import FaceFollower, choose_box, follows
 
 FRAME = np.zeros((400, 600, 3), np.uint8)
 

@@ -3,9 +3,10 @@ import resource
 import numpy as np
 import pytest
 
-from utils import face_spool
-from utils.face_crop import CropBox, cut_face, video_crops
-from utils.face_spool import FaceSpool
+from utils.calibration.face_crop import video_crops
+from utils.face_boxes import CropBox, cut_face
+from utils.video import face_spool
+from utils.video.face_spool import FaceSpool
 
 
 @pytest.fixture

@@ -4,16 +4,16 @@ import torch
 from conftest import reference
 from face_alignment.models import FAN
 
-from utils import detector_models
-from utils.detector_choice import choose_detectors, choose_device
-from utils.detector_models import ModelFile
 from utils.errors import InputError
-from utils.extraction import extract_videos
 from utils.FaceDetector import make_face_detector
-from utils.landmark_files import read_landmarks
+from utils.landmark_files.text import read_landmarks
 from utils.LandmarkDetector import make_landmark_detector
 from utils.LandmarkDetector.fan import FanLandmarkDetector
-from utils.video_extraction import ExtractionOptions
+from utils.run.detector_choice import choose_detectors, choose_device
+from utils.run.extraction import extract_videos
+from utils.run.video_extraction import ExtractionOptions
+from utils.weights import detector_models
+from utils.weights.detector_models import ModelFile
 
 BOX = np.array([70.0, 85, 190, 205])
 

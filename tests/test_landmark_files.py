@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from utils.errors import InputError
-from utils.landmark_files import LandmarkTrack, output_names, read_landmarks, write_landmarks
+from utils.landmark_files.text import LandmarkTrack, output_names, read_landmarks, write_landmarks
 
 numbers = st.floats(-2, 2, allow_nan=False)
 

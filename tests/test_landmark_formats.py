@@ -3,8 +3,8 @@ from conftest import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.landmark_files import read_landmarks
-from utils.landmark_formats import ALIGNED, NORMALIZED, align, recognise_format
+from utils.landmark_files.formats import ALIGNED, NORMALIZED, align, recognise_format
+from utils.landmark_files.text import read_landmarks
 from utils.shared import LEFT_EYE, RIGHT_EYE
 
 

@@ -3,10 +3,10 @@ import pytest
 from conftest import reference
 
 from utils.errors import InputError
-from utils.extraction import extract_videos
-from utils.landmark_files import read_landmarks
-from utils.precomputed import find_precomputed, read_precomputed
-from utils.video_extraction import ExtractionOptions
+from utils.landmark_files.precomputed import find_precomputed, read_precomputed
+from utils.landmark_files.text import read_landmarks
+from utils.run.extraction import extract_videos
+from utils.run.video_extraction import ExtractionOptions
 
 
 @pytest.fixture

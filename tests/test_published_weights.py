@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from conftest import PROJECT, reference
 
-from utils.classifiers import load_classifier, probability
-from utils.clips import cut_clips
 from utils.errors import InputError
-from utils.landmark_files import read_landmarks
-from utils.published_weights import load_stream_weights
-from utils.two_stream import build_stream, fake_logits
-from utils.weight_sets import architectures, read_manifest
+from utils.landmark_files.text import read_landmarks
+from utils.network.classifiers import load_classifier, probability
+from utils.network.clips import cut_clips
+from utils.network.two_stream import build_stream, fake_logits
+from utils.weights.published import load_stream_weights
+from utils.weights.sets import architectures, read_manifest
 
 PUBLISHED = [
     *("deeper", "ff", "df-tf-2022", "df-torch-2022", "ffpp-all-2022"),

@@ -25,12 +25,12 @@ from training.train import (
     manifest_entry,
     parse_arguments,
 )
-from utils.classifiers import probability
 from utils.console import run_script
 from utils.errors import InputError
-from utils.landmark_files import LandmarkTrack, write_landmarks
-from utils.two_stream import build_stream, fake_logits
-from utils.weight_sets import read_manifest
+from utils.landmark_files.text import LandmarkTrack, write_landmarks
+from utils.network.classifiers import probability
+from utils.network.two_stream import build_stream, fake_logits
+from utils.weights.sets import read_manifest
 
 CONFIG = yaml.safe_load((PROJECT / "training" / "bundled.yaml").read_text())
 
@@ -192,7 +192,7 @@ def test_a_trained_set_can_be_used_at_once(tmp_path, monkeypatch, capsys, tracks
     (tmp_path / "weights" / "manifest.yaml").write_text(yaml.safe_dump({"sets": entry}))
     measured = json.loads((output / "measured.json").read_text())
     assert set(measured["validation_auc"]) == {"all", "other"}
-    from utils.classifiers import load_classifier
+    from utils.network.classifiers import load_classifier
 
     manifest = read_manifest(tmp_path / "weights")
     classifier = load_classifier(manifest, "mine", tmp_path / "weights")

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from utils.errors import InputError
-from utils.videos import Prefetch, VideoWriter, probe, read_frames
+from utils.video.frames import Prefetch, probe, read_frames
+from utils.video.writer import VideoWriter
 
 
 def test_a_video_is_read_frame_by_frame(face_video):

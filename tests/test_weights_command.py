@@ -2,7 +2,7 @@ import sys
 
 from conftest import reference
 
-from utils import weights
+import utils.weights.__main__ as weights
 from utils.console import run_script
 
 

@@ -23,10 +23,10 @@ from training.labelled_tracks import (
     read_track_archive,
 )
 from training.train import StreamTrainer
-from utils.clips import cut_clips
 from utils.console import run_script, say
+from utils.network.clips import cut_clips
 from utils.shared import SCORES
-from utils.weight_sets import STREAMS
+from utils.weights.sets import STREAMS
 
 Fold = tuple[str, list[LabelledTrack], list[LabelledTrack]]  # name, to train on, held out
 

@@ -19,13 +19,13 @@ from training.labelled_tracks import (
     read_landmark_folder,
     read_track_archive,
 )
-from utils.classification import video_score
-from utils.classifiers import Classifier, load_classifier
-from utils.clips import cut_clips
 from utils.console import progress, run_script
 from utils.errors import InputError
+from utils.network.classifiers import Classifier, load_classifier
+from utils.network.clips import cut_clips
+from utils.run.classification import video_score
 from utils.shared import FAKE_THRESHOLD, SCORES
-from utils.weight_sets import PROJECT_WEIGHTS, read_manifest
+from utils.weights.sets import PROJECT_WEIGHTS, read_manifest
 
 RESAMPLES = 1000
 CALIBRATION_BINS = 10

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from utils.errors import InputError
-from utils.landmark_files import read_landmarks
-from utils.landmark_formats import ALIGNED, NORMALIZED, align
+from utils.landmark_files.formats import ALIGNED, NORMALIZED, align
+from utils.landmark_files.text import read_landmarks
 from utils.shared import LANDMARKS
 
 ARCHIVE_UNITS = 200  # the archive's integers are normalized landmarks times this

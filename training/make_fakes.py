@@ -26,13 +26,13 @@ from training.h264 import H264Video
 from training.made_fakes import KINDS, FaceVideo, face_width
 from utils.console import progress, run_script, say
 from utils.errors import InputError
-from utils.extraction import list_videos
-from utils.face_following import FaceFollower
 from utils.FaceDetector import make_face_detector
 from utils.landmark_utils import calibrate_landmarks, cut_faces, detect_landmarks
 from utils.LandmarkDetector import make_landmark_detector
-from utils.video_extraction import ExtractionOptions, VideoExtractor
-from utils.videos import probe, read_frames
+from utils.run.extraction import list_videos
+from utils.run.video_extraction import ExtractionOptions, VideoExtractor
+from utils.tracking.following import FaceFollower
+from utils.video.frames import probe, read_frames
 
 REAL = "real"
 FRAMES = 300  # of a video are used, from a random place on

@@ -23,11 +23,11 @@ import numpy as np
 from training.h264 import H264Video
 from utils.console import progress, run_script, say
 from utils.FaceDetector import make_face_detector
-from utils.landmark_files import LandmarkTrack, read_landmarks, write_landmarks
-from utils.landmark_formats import ALIGNED, align
+from utils.landmark_files.formats import ALIGNED, align
+from utils.landmark_files.text import LandmarkTrack, read_landmarks, write_landmarks
 from utils.LandmarkDetector import make_landmark_detector
+from utils.run.video_extraction import ExtractionOptions, VideoExtractor
 from utils.shared import MIRRORED_LANDMARKS
-from utils.video_extraction import ExtractionOptions, VideoExtractor
 
 SAMPLES = ("sample_real", "sample_fake")
 FPS, SECONDS = 30, 10

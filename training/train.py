@@ -24,16 +24,16 @@ from training.labelled_tracks import (
     read_track_archive,
     split_by_group,
 )
-from utils.clips import cut_clips, differences
 from utils.console import run_script, say
-from utils.downloads import checksum
 from utils.errors import InputError
-from utils.landmark_formats import NORMALIZED
+from utils.landmark_files.formats import NORMALIZED
+from utils.network.clips import cut_clips, differences
 from utils.shared import FAKE_THRESHOLD, LANDMARKS
-from utils.weight_sets import STREAMS, architectures
+from utils.weights.downloads import checksum
+from utils.weights.sets import STREAMS, architectures
 
 if TYPE_CHECKING:
-    from utils.classifiers import Classifier
+    from utils.network.classifiers import Classifier
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -103,8 +103,8 @@ def make_teacher(config: dict, folder: Path | None) -> Teacher | None:
         return None
     if folder is None:
         raise InputError("the configuration names teachers; say with --teachers where they are")
-    from utils.classifiers import load_classifier
-    from utils.weight_sets import read_manifest
+    from utils.network.classifiers import load_classifier
+    from utils.weights.sets import read_manifest
 
     return Teacher(load_classifier(read_manifest(), config["teachers"], folder), config["belief"])
 
@@ -144,7 +144,7 @@ class StreamTrainer:
         landmark_format: str = NORMALIZED,
         teacher: Teacher | None = None,
     ) -> None:
-        from utils.two_stream import build_stream, keras, learned_from
+        from utils.network.two_stream import build_stream, keras, learned_from
 
         self._stream = stream
         self._config = config
@@ -193,14 +193,14 @@ class StreamTrainer:
 
     def probabilities(self, clips: np.ndarray) -> np.ndarray:
         """Of fake, for clips (n, frames, 136) in the stream's format."""
-        from utils.classifiers import probability
-        from utils.two_stream import fake_logits
+        from utils.network.classifiers import probability
+        from utils.network.two_stream import fake_logits
 
         return probability(fake_logits(self.model, self.standardise(self.stream_values(clips))))
 
     def save(self, path: Path) -> None:
         """Writes the stream for plain values, in Keras' own weight format."""
-        from utils.two_stream import build_stream, fold_standardisation
+        from utils.network.two_stream import build_stream, fold_standardisation
 
         plain = build_stream(self._architecture, units=self._config.get("units"))
         plain.set_weights(self.model.get_weights())
@@ -227,7 +227,7 @@ class StreamTrainer:
 
     def take_up(self, path: Path) -> Standing | None:
         """Where an interrupted run with the same configuration stood, or None."""
-        from utils.two_stream import keras
+        from utils.network.two_stream import keras
 
         if not path.is_file():
             return None
@@ -290,8 +290,8 @@ def saved_probabilities(
     output: Path, stream: str, config: dict, held: list[LabelledTrack]
 ) -> list[np.ndarray]:
     """What the saved stream, that of the best round, says of each track's clips."""
-    from utils.classifiers import probability
-    from utils.two_stream import build_stream, fake_logits
+    from utils.network.classifiers import probability
+    from utils.network.two_stream import build_stream, fake_logits
 
     model = build_stream(architectures(config["architecture"])[stream], units=config.get("units"))
     model.load_weights(output / f"{stream}.weights.h5")

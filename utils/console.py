@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from utils.errors import InputError
+from .errors import InputError
 
 # What OpenCV and FFmpeg say of a damaged video; our own line says it. Read when cv2 is imported.
 OPENCV_QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}

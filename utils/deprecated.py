@@ -67,7 +67,7 @@ def _track_level(
 def lucas_kanade_numpy(
     picture: np.ndarray, next_picture: np.ndarray, start: np.ndarray, guess: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where points of one picture lie in the next; the call of `utils.calibration.lucas_kanade`.
+    """Where points of one picture lie in the next, called as `lucas_kanade` is.
 
     Args:
         picture, next_picture: uint8 (H, W) or (H, W, 3), of one size.

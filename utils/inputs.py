@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from utils.errors import InputError
+from .errors import InputError
 
 
 def list_files(inputs: Iterable[Path], belongs: Callable[[Path], bool], if_none: str) -> list[Path]:

@@ -1,8 +1,8 @@
 """The path of one video: frames -> detected landmarks -> calibrated, normalized landmarks.
 
 A stable crop needs the mean face size of the whole video. What it is cut from is therefore kept on
-disk between detection and calibration (`utils.face_spool`), or the video is decoded twice. No more
-than a few frames are in memory.
+disk between detection and calibration (`utils.video.face_spool`), or the video is decoded twice. No
+more than a few frames are in memory.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from utils.calibration import Calibrator, normalize
-from utils.errors import InputError
-from utils.face_crop import CropBox, cut_face, to_crop_pixels, to_frame_pixels, video_crops
-from utils.face_following import FaceFollower
-from utils.face_spool import FaceSpool
-from utils.shared import CROP_CENTRE, LANDMARKS
+from .calibration.face_crop import to_crop_pixels, to_frame_pixels, video_crops
+from .calibration.flow_and_kalman import Calibrator, normalize
+from .errors import InputError
+from .face_boxes import CropBox, cut_face
+from .shared import CROP_CENTRE, LANDMARKS
+from .tracking.following import FaceFollower
+from .video.face_spool import FaceSpool
 
 Item = TypeVar("Item")
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from utils.detector_models import DETECTOR_FILES, ModelFile, obtain_models
-from utils.FaceDetector.interface import FaceDetector
+from ..weights.detector_models import DETECTOR_FILES, ModelFile, obtain_models
+from .interface import FaceDetector
 
 
 def face_detector_files(name: str) -> tuple[ModelFile, ...]:
     """The model files that a face detector needs, as it is set up. Raises InputError like it."""
     if name == "retinaface":
-        from utils.FaceDetector.retinaface import read_settings
+        from .retinaface import read_settings
 
         wanted = read_settings().trained_model
         published = [*DETECTOR_FILES["retinaface"], *DETECTOR_FILES["retinaface-resnet50"]]
@@ -35,15 +35,15 @@ def make_face_detector(
     """
     files = obtain_models(face_detector_files(name), model_weights)
     if name == "blazeface":
-        from utils.FaceDetector.blazeface import BlazeFaceDetector
+        from .blazeface import BlazeFaceDetector
 
         return BlazeFaceDetector(*files, device)
     if name == "retinaface":
-        from utils.FaceDetector.retinaface import RetinaFaceDetector, read_settings
+        from .retinaface import RetinaFaceDetector, read_settings
 
         return RetinaFaceDetector(files[0], read_settings(), device)
     if name == "dlib":
-        from utils.FaceDetector.dlib_hog import DlibHogDetector
+        from .dlib_hog import DlibHogDetector
 
         return DlibHogDetector()
     raise ValueError(f"unknown face detector {name!r}")

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import yaml
 
-from utils.errors import InputError
-from utils.face_boxes import overlaps
+from ..errors import InputError
+from ..face_boxes import overlaps
 
 CONFIG = Path(__file__).resolve().parent / "config" / "args_face_detector.yaml"
 
@@ -174,7 +174,7 @@ def _load(path: Path, network: str):  # noqa: ANN202 - a torch module
     import torch
 
     try:
-        from utils.FaceDetector.retinaface_network import VARIANTS, RetinaFaceNetwork
+        from .retinaface_network import VARIANTS, RetinaFaceNetwork
 
         model = RetinaFaceNetwork(VARIANTS[network])
     except (ImportError, RuntimeError) as error:

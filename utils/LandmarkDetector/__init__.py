@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from utils.detector_models import DETECTOR_FILES, obtain_models
-from utils.LandmarkDetector.interface import LandmarkDetector
+from ..weights.detector_models import DETECTOR_FILES, obtain_models
+from .interface import LandmarkDetector
 
 
 def make_landmark_detector(
@@ -23,12 +23,12 @@ def make_landmark_detector(
         InputError: the detector's model cannot be had.
     """
     if name == "fan":
-        from utils.LandmarkDetector.fan import FanLandmarkDetector
+        from .fan import FanLandmarkDetector
 
         files = obtain_models(DETECTOR_FILES[name], model_weights)
         return FanLandmarkDetector(*files, device, precision=precision)
     if name == "dlib":
-        from utils.LandmarkDetector.dlib_predictor import DlibPredictor
+        from .dlib_predictor import DlibPredictor
 
         return DlibPredictor()
     raise ValueError(f"unknown landmark detector {name!r}")

@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils.errors import InputError
-from utils.face_boxes import box_of_landmarks
+from ..errors import InputError
+from ..face_boxes import box_of_landmarks
 
 PACKAGE = "face_recognition_models"
 MODEL_FILE = "shape_predictor_68_face_landmarks.dat"

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils.errors import InputError
+from ..errors import InputError
 
 BATCH_ON_CPU = 1  # frames; two cores are slower with more (benchmarks/README.md)
 BATCH_ON_GPU = 32

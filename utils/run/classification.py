@@ -3,51 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from utils.classifiers import Classifier, load_members
-from utils.clips import clip_starts, cut_clips
-from utils.errors import InputError
-from utils.inputs import list_files
-from utils.landmark_files import SUFFIX, LandmarkTrack, read_landmarks
-from utils.landmark_formats import ALIGNED, NORMALIZED, align
-from utils.shared import FAKE_THRESHOLD
-from utils.weight_sets import AUTO, BUNDLED, Manifest, WeightSet, obtain, read_manifest
+from ..errors import InputError
+from ..inputs import list_files
+from ..landmark_files.formats import ALIGNED, NORMALIZED, align
+from ..landmark_files.text import SUFFIX, LandmarkTrack, read_landmarks
+from ..network.classifiers import Classifier, load_members
+from ..network.clips import clip_starts, cut_clips
+from ..shared import FAKE_THRESHOLD
+from ..verdict.results import ClipScore, VideoResult
+from ..weights.sets import AUTO, BUNDLED, Manifest, WeightSet, obtain, read_manifest
 
 FILES_AT_ONCE = 64  # read, then classified in one batch
-
-
-@dataclass(frozen=True)
-class ClipScore:
-    """What the network says of one clip: frames `start` (included) to `end` (not), 1 = fake."""
-
-    start: int
-    end: int
-    g1: float
-    g2: float
-    score: float
-
-
-@dataclass(frozen=True)
-class VideoResult:
-    """What came of one landmark file; `error` is the reason why there is no label, or None.
-
-    Attributes:
-        score: what the label was decided on, by `--score`.
-        mean: mean clip probability.
-    """
-
-    name: str
-    path: Path
-    label: str | None = None
-    score: float | None = None
-    mean: float | None = None
-    frames: int = 0
-    clips: list[ClipScore] = field(default_factory=list)
-    error: str | None = None
 
 
 def list_landmark_files(inputs: Sequence[Path]) -> list[Path]:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from utils.backend import import_keras
-from utils.shared import LANDMARKS, VALUES_PER_FRAME
+from ..shared import LANDMARKS, VALUES_PER_FRAME
+from .backend import import_keras
 
 keras = import_keras()
 layers = keras.layers

@@ -8,24 +8,12 @@ moved by more than a pixel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import cv2
 import numpy as np
 
-from utils.shared import CROP_PIXELS
+from ..face_boxes import CROP_SCALE, CropBox
+from ..shared import CROP_PIXELS
 
-BOX_SCALE = 1.2  # side of the crop over the larger side of the landmarks' bounding box
 STILL_PIXELS = 1.42  # a centre that moved less (a step to a diagonal neighbour) stays where it was
-
-
-@dataclass(frozen=True)
-class CropBox:
-    """A square in frame pixels: its top left corner and its side."""
-
-    left: int
-    top: int
-    side: int
 
 
 def face_extents(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +60,7 @@ def crop_box(centre: np.ndarray, size: float, frame_width: int, frame_height: in
         A box whose corner lies inside the frame and whose side is even before it is cut to the
         frame's right and bottom edge. A side of at least one pixel is kept.
     """
-    half = int(size * BOX_SCALE) // 2
+    half = int(size * CROP_SCALE) // 2
     left = int(np.clip(centre[0] - half, 0, frame_width - 1))
     top = int(np.clip(centre[1] - half, 0, frame_height - 1))
     return CropBox(left, top, max(1, min(2 * half, frame_width - left, frame_height - top)))
@@ -90,14 +78,6 @@ def video_crops(
         crop_box(centre, size, frame_width, frame_height)
         for centre, size in zip(centres, sizes, strict=True)
     ]
-
-
-def cut_face(frame: np.ndarray, box: CropBox) -> np.ndarray:
-    """The face in `box`, resized to (400, 400, 3) uint8; bicubic to enlarge, area to shrink."""
-    face = frame[box.top : box.top + box.side, box.left : box.left + box.side]
-    enlarging = box.side < CROP_PIXELS
-    method = cv2.INTER_CUBIC if enlarging else cv2.INTER_AREA
-    return cv2.resize(face, (CROP_PIXELS, CROP_PIXELS), interpolation=method)
 
 
 def to_crop_pixels(landmarks: np.ndarray, box: CropBox) -> np.ndarray:

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
-from utils.classification import VideoResult
-from utils.errors import InputError
+from ..errors import InputError
+from ..verdict.results import VideoResult
 
 CSV_COLUMNS = ("name", "path", "label", "score", "mean", "frames", "clips", "error")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from utils.clips import differences
-from utils.weight_sets import STREAMS, Manifest, WeightSet, obtain_files
+from ..weights.sets import STREAMS, Manifest, WeightSet, obtain_files
+from .clips import differences
 
 
 def probability(logits: np.ndarray) -> np.ndarray:
@@ -38,7 +38,7 @@ class Classifier:
 
         Members are joined by the mean of their logits, stream by stream.
         """
-        from utils.two_stream import fake_logits
+        from .two_stream import fake_logits
 
         moves = differences(clips)
         g1 = np.mean([fake_logits(network, clips) for network, _ in self.networks], axis=0)
@@ -47,8 +47,8 @@ class Classifier:
 
 
 def _load_streams(weights: WeightSet, folder: Path) -> tuple[Any, Any]:
-    from utils.published_weights import load_stream_weights
-    from utils.two_stream import build_stream
+    from ..weights.published import load_stream_weights
+    from .two_stream import build_stream
 
     streams = []
     for name, path in zip(STREAMS, obtain_files(weights, folder), strict=True):

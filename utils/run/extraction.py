@@ -12,12 +12,12 @@ from functools import cache
 from multiprocessing import active_children, get_context
 from pathlib import Path
 
-from utils.console import EXIT_DONE, EXIT_FAILED, progress, say
-from utils.errors import InputError
-from utils.inputs import list_files
-from utils.landmark_files import output_names
-from utils.video_extraction import ExtractionOptions, VideoExtractor, VideoReport
-from utils.videos import VIDEO_SUFFIXES
+from ..console import EXIT_DONE, EXIT_FAILED, progress, say
+from ..errors import InputError
+from ..inputs import list_files
+from ..landmark_files.text import output_names
+from ..video.frames import VIDEO_SUFFIXES
+from .video_extraction import ExtractionOptions, VideoExtractor, VideoReport
 
 
 def list_videos(inputs: list[Path]) -> list[Path]:

@@ -15,7 +15,7 @@ from typing import IO
 
 import numpy as np
 
-from utils.face_crop import BOX_SCALE, CropBox, cut_face
+from ..face_boxes import CROP_SCALE, CropBox, cut_face
 
 MARGIN = 1.12  # over the crop of the frame's own size: the mean may be larger, the centre may lag
 LARGEST_SHARE_OF_DISK = 0.25  # of what is free; beyond it the video is decoded again
@@ -72,7 +72,7 @@ class FaceSpool:
         if self._file is None:
             return
         low, high = landmarks.min(axis=0), landmarks.max(axis=0)
-        half = MARGIN * BOX_SCALE * (high - low).max() / 2 + 2
+        half = MARGIN * CROP_SCALE * (high - low).max() / 2 + 2
         left, top = np.clip((low + high) / 2 - half, 0, None).astype(int)
         right, bottom = np.maximum((low + high) / 2 + half + 1, 1).astype(int)
         pixels = np.ascontiguousarray(frame[top:bottom, left:right])

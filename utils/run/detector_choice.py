@@ -6,9 +6,9 @@ import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
-from utils.detector_models import DETECTOR_FILES, obtain_models
-from utils.errors import InputError
-from utils.FaceDetector import face_detector_files
+from ..errors import InputError
+from ..FaceDetector import face_detector_files
+from ..weights.detector_models import DETECTOR_FILES, obtain_models
 
 DEFAULT_FACE_DETECTOR, DEFAULT_LANDMARK_DETECTOR = "blazeface", "fan"
 FALLBACK = "dlib"

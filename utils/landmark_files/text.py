@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.errors import InputError
-from utils.landmark_formats import FORMATS, recognise_format
-from utils.shared import LANDMARKS, VALUES_PER_FRAME
+from ..errors import InputError
+from ..shared import LANDMARKS, VALUES_PER_FRAME
+from .formats import FORMATS, recognise_format
 
 VERSION_KEY, VERSION = "lrnet-landmarks", "1"
 SUFFIX = ".txt"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.errors import InputError
-from utils.shared import LANDMARKS
+from ..errors import InputError
+from ..shared import LANDMARKS
 
 SUFFIXES = (".csv", ".npz")
 

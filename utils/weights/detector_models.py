@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from utils.downloads import ModelFile, fetch_file, verify_file
+from .downloads import ModelFile, fetch_file, verify_file
 
-DETECTOR_WEIGHTS = Path(__file__).resolve().parent / "FaceDetector" / "weights"
+DETECTOR_WEIGHTS = Path(__file__).resolve().parents[1] / "FaceDetector" / "weights"
 
 _BLAZEFACE = "https://github.com/hollance/BlazeFace-PyTorch/raw/master/"
 _RETINAFACE = (

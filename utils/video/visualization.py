@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils.videos import VideoInfo, VideoWriter
+from .frames import VideoInfo
+from .writer import VideoWriter
 
 RED, GREEN = (0, 0, 255), (0, 255, 0)  # BGR
 DOT_SHARE = 1 / 400  # a dot's radius over the frame's larger side

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from utils.shared import LEFT_EYE, RIGHT_EYE
+from ..shared import LEFT_EYE, RIGHT_EYE
 
 NORMALIZED, ALIGNED = "normalized", "aligned"
 FORMATS = (NORMALIZED, ALIGNED)

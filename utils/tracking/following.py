@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.face_boxes import box_of_landmarks, overlaps
-from utils.FaceDetector.interface import FaceDetector
-from utils.LandmarkDetector.interface import LandmarkDetector
-from utils.shared import LANDMARKS
+from ..face_boxes import box_of_landmarks, overlaps
+from ..FaceDetector.interface import FaceDetector
+from ..LandmarkDetector.interface import LandmarkDetector
+from ..shared import LANDMARKS
 
 LARGEST_MOVE = 0.5  # of the last face's size, for its centre
 LEAST_GROWTH, LARGEST_GROWTH = 0.7, 1.3  # of its size

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import yaml
 
-from utils.downloads import ModelFile, fetch_file, verify_file
-from utils.errors import InputError
-from utils.shared import SCORES
+from ..errors import InputError
+from ..shared import SCORES
+from .downloads import ModelFile, fetch_file, verify_file
 
-PROJECT_WEIGHTS = Path(__file__).resolve().parent.parent / "model_weights"
+PROJECT_WEIGHTS = Path(__file__).resolve().parents[2] / "model_weights"
 MANIFEST = "manifest.yaml"
 STREAMS = ("g1", "g2")
 AUTO, BUNDLED, ENSEMBLE = "auto", "bundled", "ensemble"

@@ -13,26 +13,26 @@ from typing import Any
 
 import numpy as np
 
-from utils.console import progress
-from utils.errors import InputError
-from utils.face_following import FaceFollower
-from utils.face_spool import FaceSpool
-from utils.FaceDetector import make_face_detector
-from utils.FaceDetector.interface import FaceDetector
-from utils.landmark_files import LandmarkTrack, write_landmarks
-from utils.landmark_formats import NORMALIZED
-from utils.landmark_utils import (
+from ..console import progress
+from ..errors import InputError
+from ..FaceDetector import make_face_detector
+from ..FaceDetector.interface import FaceDetector
+from ..landmark_files.formats import NORMALIZED
+from ..landmark_files.precomputed import find_precomputed, read_precomputed
+from ..landmark_files.text import LandmarkTrack, write_landmarks
+from ..landmark_utils import (
     DetectedTrack,
     calibrate_landmarks,
     cut_faces,
     detect_landmarks,
     track_of_landmarks,
 )
-from utils.LandmarkDetector import make_landmark_detector
-from utils.LandmarkDetector.interface import LandmarkDetector
-from utils.precomputed import find_precomputed, read_precomputed
-from utils.videos import Prefetch, VideoInfo, frame_size, probe, read_frames
-from utils.visualization import draw_tracks
+from ..LandmarkDetector import make_landmark_detector
+from ..LandmarkDetector.interface import LandmarkDetector
+from ..tracking.following import FaceFollower
+from ..video.face_spool import FaceSpool
+from ..video.frames import Prefetch, VideoInfo, frame_size, probe, read_frames
+from ..video.visualization import draw_tracks
 
 FEW_DETECTIONS = 0.5  # a video that shows its face in fewer of its frames gets a notice
 

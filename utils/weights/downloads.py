@@ -8,8 +8,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.console import progress
-from utils.errors import InputError
+from ..console import progress
+from ..errors import InputError
 
 OFFLINE = "LRNET_OFFLINE"  # set to anything but 0 to forbid the network
 CONNECT_SECONDS, SILENCE_SECONDS = 10, 30

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from utils.console import EXIT_DONE, EXIT_FAILED, run_script, say
-from utils.detector_models import DETECTOR_FILES, find_model, obtain_models
-from utils.errors import InputError
-from utils.weight_sets import (
+from ..console import EXIT_DONE, EXIT_FAILED, run_script, say
+from ..errors import InputError
+from .detector_models import DETECTOR_FILES, find_model, obtain_models
+from .sets import (
     PROJECT_WEIGHTS,
     Manifest,
     WeightSet,

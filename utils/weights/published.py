@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from utils.errors import InputError
+from ..errors import InputError
 
 
 def load_stream_weights(model: Any, architecture: str, path: Path) -> None:
-    """Puts the weights of `path` into a model of `utils.two_stream.build_stream`.
+    """Puts the weights of `path` into a model of `utils.network.two_stream.build_stream`.
 
     Args:
         model: of the architecture that the file was trained in.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from utils.shared import CROP_CENTRE, LANDMARKS
+from ..shared import CROP_CENTRE, LANDMARKS
 
 FLOW_WINDOW = (15, 15)  # pixels
 FLOW_LEVELS = 3  # pyramid levels above the base

@@ -1,0 +1,53 @@
+"""The package's own imports: they run with the data's way, and are relative."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+UTILS = Path(__file__).resolve().parent.parent / "utils"
+# From the first stage to the last; a stage imports from itself and from earlier ones.
+STAGES = (
+    ("errors", "shared"),
+    ("console", "face_boxes", "inputs"),
+    ("weights",),
+    ("video", "FaceDetector", "LandmarkDetector"),
+    ("tracking",),
+    ("calibration", "deprecated"),
+    ("landmark_files",),
+    ("landmark_utils",),
+    ("network",),
+    ("verdict",),
+    ("report",),
+    ("run",),
+)
+STAGE_OF = {room: number for number, rooms in enumerate(STAGES) for room in rooms}
+MODULES = sorted(path for path in UTILS.rglob("*.py") if path != UTILS / "__init__.py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """The rooms of `utils` from which a module imports, inside its functions too."""
+    folder = path.parent.relative_to(UTILS).parts
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = folder[: len(folder) - node.level + 1]
+            named = [*above, *(node.module or "").split(".")]
+            rooms.update([named[0]] if named[0] else [alias.name for alias in node.names])
+    return rooms
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(UTILS)))
+def test_no_module_imports_from_a_later_stage(path):
+    own = STAGE_OF[path.relative_to(UTILS).parts[0].removesuffix(".py")]
+    later = {room for room in imported_rooms(path) if STAGE_OF[room] > own}
+    assert not later
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(UTILS)))
+def test_imports_inside_the_package_are_relative(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module]
+        assert not [name for name in names if name.split(".")[0] == "utils"]

@@ -1,0 +1,1 @@
+"""Landmarks made steady: crop, optical flow, Kalman filter."""

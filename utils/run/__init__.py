@@ -1,0 +1,1 @@
+"""The work of both scripts, file by file."""

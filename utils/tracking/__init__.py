@@ -1,0 +1,1 @@
+"""Which face is whose, through a video."""

@@ -1,0 +1,1 @@
+"""Videos: frames in, pictures out."""

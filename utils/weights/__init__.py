@@ -1,0 +1,1 @@
+"""Weight sets and detector models: which there are, and where they are found."""
