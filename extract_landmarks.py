@@ -9,7 +9,7 @@ from pathlib import Path
 
 from utils.console import run_script, say
 from utils.errors import InputError
-from utils.shared import FACE_DETECTORS, LANDMARK_DETECTORS, PRECISIONS
+from utils.shared import CALIBRATIONS, FACE_DETECTORS, LANDMARK_DETECTORS, PRECISIONS
 
 NAME = "extract_landmarks"
 
@@ -27,7 +27,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         nargs="+",
         type=Path,
         default=[Path("input")],
-        help="a folder of videos, or video files",
+        help="folders of videos, video files, image sequences (frames/%%05d.png), or @list.txt "
+        "with one of these a line",
     )
     add("-o", "--output_path", type=Path, default=Path("landmarks_new"), help="where to write")
     add("-v", "--visualize", action="store_true", help="also write videos with the landmarks drawn")
@@ -42,12 +43,25 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add(
         "--fd",
         choices=FACE_DETECTORS,
-        help="face detector (blazeface, or dlib where its weights cannot be had)",
+        help="face detector (default: blazeface)",
     )
     add(
         "--ld",
         choices=LANDMARK_DETECTORS,
-        help="landmark detector (fan, or dlib where its weights cannot be had)",
+        help="landmark detector (fan, or mediapipe where its weights cannot be had)",
+    )
+    add(
+        "--faces",
+        type=int,
+        default=0,
+        metavar="N",
+        help="keep the N main faces of a video only; 0 keeps all that are seen for 2 s",
+    )
+    add(
+        "--calibration",
+        choices=CALIBRATIONS,
+        help="published: optical flow and Kalman filter; none: landmarks as they were detected "
+        "(the landmark detector's own: none for mediapipe, published for the others)",
     )
     add(
         "--crop",
@@ -70,6 +84,15 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
     add("--precision", choices=PRECISIONS, default="fp32", help="what FAN computes in")
     add("--workers", type=int, default=1, metavar="N", help="videos extracted at the same time")
+    add(
+        "--timeout",
+        type=float,
+        default=120,
+        metavar="S",
+        help="give a video up after so many seconds without a new frame; 0 waits for ever",
+    )
+    add("--fps", type=float, default=25, help="frames a second of image sequences")
+    add("--recursive", action="store_true", help="search folders below the input folder too")
     add("--overwrite", action="store_true", help="extract again what has landmarks already")
     add(
         "--model_weights",
@@ -88,8 +111,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error("--workers must be 1 or more")
     if given.precomputed and (given.fd or given.ld):
         parser.error("--precomputed takes landmarks as they are; leave --fd and --ld out")
-    if given.detect_every < 0:
-        parser.error("--detect_every must be 0 or more")
+    for name in ("detect_every", "faces", "timeout"):
+        if getattr(given, name) < 0:
+            parser.error(f"--{name} must be 0 or more")
+    if not 0 < given.fps <= 1000:
+        parser.error("--fps must lie between 0 and 1000")
     return given
 
 
@@ -99,7 +125,8 @@ def main() -> int:
     from utils.run.extraction import extract_videos, list_videos
     from utils.run.video_extraction import ExtractionOptions
 
-    videos = list_videos(given.input_path)  # nothing to do is told before any download
+    # nothing to do is told before any download
+    videos = list_videos(given.input_path, given.recursive, say)
     face_detector, landmark_detector, device = "", "", "cpu"
     if given.precomputed is None:
         detectors = choose_detectors(given.fd, given.ld, given.model_weights, say)
@@ -114,11 +141,15 @@ def main() -> int:
         log_file=given.log_file,
         face_detector=face_detector,
         landmark_detector=landmark_detector,
+        faces=given.faces,
+        calibration=given.calibration or "",
         crop=given.crop,
         detect_every=given.detect_every,
         device=device,
         precision=given.precision,
         workers=given.workers,
+        timeout=given.timeout,
+        image_rate=given.fps,
         overwrite=given.overwrite,
         model_weights=given.model_weights,
         precomputed=given.precomputed,

@@ -5,8 +5,13 @@ from conftest import reference
 
 from utils.calibration.flow_and_kalman import Calibrator, LandmarkKalman, lucas_kanade, normalize
 from utils.deprecated import lucas_kanade_numpy
-from utils.landmark_utils import DetectedTrack, calibrate_landmarks, cut_faces, fill_gaps
-from utils.video.frames import read_frames
+from utils.landmark_utils import (
+    calibrate_landmarks,
+    cut_faces,
+    normalize_landmarks,
+    track_of_landmarks,
+)
+from utils.video.frames import Video
 
 
 @pytest.fixture
@@ -28,16 +33,39 @@ def shifted(picture: np.ndarray, x: float, y: float) -> np.ndarray:
 def test_calibration_reproduces_the_published_code(video, gaps, crop):
     raw = np.load(reference("golden", f"{video}_{gaps}_raw.npz"))
     golden = np.loadtxt(reference("golden", f"{video}_{gaps}_{crop.replace('-', '')}.txt"))
-    path = reference("videos", f"{video}.mp4")
-    height, width = next(read_frames(path)).shape[:2]
-    landmarks, first = fill_gaps(raw["landmarks"].astype(float), raw["detected"])
-    track = DetectedTrack(landmarks, raw["detected"][first:], first, width, height)
-    boxes = track.crops(crop)
-    faces = cut_faces(read_frames(path), boxes, first)
-    ours = calibrate_landmarks(faces, track, boxes).landmarks.reshape(len(golden), -1)
+    with Video(reference("videos", f"{video}.mp4")) as shown:
+        size = shown.width, shown.height
+        landmarks = raw["landmarks"].astype(float)
+        track = track_of_landmarks(landmarks, raw["detected"], *size, fps=shown.fps)
+        crops = track.crops(crop)
+        faces = cut_faces(shown.pictures(), track.numbers, crops)
+        ours = calibrate_landmarks(faces, track, crops).landmarks.reshape(len(golden), -1)
     off = np.abs(np.round(ours, 5) - golden)
     assert (off < 1e-9).mean() >= 0.999
     assert off.max() <= 0.005
+
+
+def test_without_calibration_landmarks_keep_their_fractions(wandering_landmarks):
+    landmarks = 100 * wandering_landmarks + 150.25
+    track = track_of_landmarks(landmarks, np.ones(90, bool), 300, 300)
+    crops = track.crops("stable")
+    ours = normalize_landmarks(track, crops)
+    assert np.abs(ours.in_frames(crops) - landmarks).max() < 1e-9
+    assert ours.trusted_share == 1
+
+
+def test_flow_and_filter_begin_anew_with_each_segment(texture, random):
+    faces = [shifted(texture, x, 0) for x in range(8)]
+    landmarks = random.uniform(60, 140, (8, 68, 2))
+    detected = np.array([True] * 4 + [False] * 6 + [True] * 4)
+    whole = np.zeros((14, 68, 2))
+    whole[detected] = landmarks
+    track = track_of_landmarks(whole, detected, 200, 200)
+    assert [len(segment) for segment in track.segments] == [4, 4]
+    both = calibrate_landmarks(iter(faces), track, track.crops("stable")).landmarks
+    second = track_of_landmarks(landmarks[4:], detected[10:], 200, 200)
+    alone = calibrate_landmarks(iter(faces[4:]), second, second.crops("stable")).landmarks
+    assert (both[4:] == alone).all()
 
 
 def test_flow_follows_a_shifted_picture(texture):

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import torch
 from conftest import PROJECT, reference
+from hypothesis import given
+from hypothesis import strategies as st
 
 from utils.errors import InputError
 from utils.face_boxes import overlaps
 from utils.FaceDetector import make_face_detector
+from utils.FaceDetector.blazeface import turn_back
 from utils.FaceDetector.retinaface import (
     RetinaFaceDetector,
     RetinaFaceSettings,
@@ -23,14 +26,14 @@ from utils.FaceDetector.retinaface import (
 )
 from utils.FaceDetector.retinaface_network import VARIANTS, RetinaFaceNetwork
 from utils.shared import FACE_DETECTORS
-from utils.video.frames import read_frames
+from utils.video.frames import Video
 
 VIDEOS = ("dfo_fake", "dfo_real")
 
 
 def golden_frames(video: str) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     golden = json.loads(reference("golden", "retinaface_boxes.json").read_text())[video]
-    frames = read_frames(reference("videos", f"{video}.mp4"))
+    frames = Video(reference("videos", f"{video}.mp4")).pictures()
     wanted = [next(islice(frames, 0 if number == 0 else 9, None)) for number in golden["frames"]]
     return wanted, np.array(golden["boxes"]), np.array(golden["scores"])
 
@@ -47,7 +50,7 @@ def test_every_detector_finds_the_face_of_the_sample(name, face_frames):
     found = detector.detect(face_frames[:3])
     assert detector.name == name and len(found) == 3
     for boxes in found:
-        assert boxes.shape == (1, 5)
+        assert boxes.shape[0] == 1 and boxes.shape[1] in (5, 6)
         assert overlaps(np.array([70, 85, 190, 205]), boxes[:, :4])[0] > 0.5
 
 
@@ -56,7 +59,7 @@ def test_every_detector_finds_nothing_in_a_flat_frame(name):
     weights = None if name == "dlib" else reference("weights")
     flat = np.full((120, 200, 3), 90, np.uint8)
     (boxes,) = make_face_detector(name, "cpu", weights).detect([flat])
-    assert boxes.shape == (0, 5)
+    assert len(boxes) == 0 and boxes.shape[1] in (5, 6)
 
 
 @pytest.mark.parametrize("video", VIDEOS)
@@ -82,11 +85,65 @@ def test_a_batch_gives_what_single_frames_give():
     assert np.allclose(np.concatenate(batched), np.concatenate(single), atol=1e-2)
 
 
-def test_blazeface_looks_beside_the_central_square(face_frames):
-    frame = np.full((256, 900, 3), 90, np.uint8)
-    frame[:, :256] = face_frames[0]
-    (boxes,) = make_face_detector("blazeface", "cpu", reference("weights")).detect([frame])
+@pytest.fixture(scope="session")
+def blazeface():
+    return make_face_detector("blazeface")
+
+
+def on_grey(face: np.ndarray, left: int, top: int, width: int, height: int) -> np.ndarray:
+    frame = np.full((height, width, 3), 90, np.uint8)
+    frame[top : top + face.shape[0], left : left + face.shape[1]] = face
+    return frame
+
+
+def test_blazeface_looks_beside_the_central_square(blazeface, face_frames):
+    (boxes,) = blazeface.detect([on_grey(face_frames[0], 0, 0, 900, 256)])
     assert len(boxes) == 1 and boxes[0, 2] < 256
+
+
+@pytest.mark.parametrize("place", [(20, 30), (900, 500), (1780, 880)])
+def test_blazeface_finds_a_face_of_fifty_pixels_in_a_large_frame(blazeface, face_frames, place):
+    small = cv2.resize(face_frames[0], (110, 110), interpolation=cv2.INTER_AREA)
+    (boxes,) = blazeface.detect([on_grey(small, *place, 1920, 1080)])
+    assert len(boxes) == 1
+    assert np.abs(boxes[0, :2] - place - 32).max() < 25 and 30 < np.ptp(boxes[0, [0, 2]]) < 75
+
+
+def test_blazeface_finds_two_faces(blazeface, face_frames):
+    (boxes,) = blazeface.detect([np.hstack([face_frames[0], face_frames[5]])])
+    assert len(boxes) == 2
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_blazeface_tells_how_a_face_is_turned(blazeface, face_frames, turns):
+    turned = np.ascontiguousarray(np.rot90(face_frames[0], turns))
+    (boxes,) = blazeface.detect([on_grey(turned, 40, 10, 400, 300)])
+    expected = -turns * np.pi / 2  # counter-clockwise turns are negative as seen
+    off = (boxes[0, 5] - expected + np.pi) % (2 * np.pi) - np.pi
+    assert len(boxes) == 1 and abs(off) < 0.3
+
+
+def test_both_sets_of_blazeface_weights_find_the_same_box(blazeface, face_frames):
+    theirs = make_face_detector("blazeface", "cpu", reference("weights"))
+    ours, others = blazeface.detect(face_frames[:3]), theirs.detect(face_frames[:3])
+    for one, other in zip(ours, others, strict=True):
+        assert overlaps(one[0, :4], other[:, :4])[0] > 0.7
+
+
+@given(
+    st.integers(1, 3), st.integers(2, 60), st.integers(2, 60),
+    st.tuples(*[st.floats(0, 1)] * 4),
+)  # fmt: skip
+def test_a_box_is_turned_back_to_where_it_lies(turns, height, width, shares):
+    frame = np.arange(height * width).reshape(height, width)
+    turned = np.rot90(frame, turns)
+    rows, columns = turned.shape
+    x0, x1 = sorted(int(share * (columns - 1)) for share in shares[:2])
+    y0, y1 = sorted(int(share * (rows - 1)) for share in shares[2:])
+    box = np.array([[x0, y0, x1 + 1, y1 + 1, 0.7, 0.0]])
+    left, top, right, bottom = turn_back(box, turns, height, width)[0, :4].astype(int)
+    inside = frame[top:bottom, left:right]
+    assert sorted(inside.ravel()) == sorted(turned[y0 : y1 + 1, x0 : x1 + 1].ravel())
 
 
 def test_anchors_cover_each_level():

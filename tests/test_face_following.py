@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from utils.face_boxes import box_of_landmarks
+from utils.LandmarkDetector.interface import Found
 from utils.shared import MIRRORED_LANDMARKS
-from utils.tracking.following import FaceFollower, choose_box, follows
+from utils.tracking.following import FaceTracker, assign, follows
 
 FRAME = np.zeros((400, 600, 3), np.uint8)
 
@@ -19,8 +20,9 @@ class ScriptedFaces:
 
     name = "scripted"
 
-    def __init__(self, *boxes_of_frames: list[tuple]) -> None:
+    def __init__(self, *boxes_of_frames: list[tuple], searches_near: bool = False) -> None:
         self.script = list(boxes_of_frames)
+        self.searches_near = searches_near
         self.asked = 0
 
     def detect(self, frames, near=None):
@@ -33,41 +35,70 @@ class ScriptedLandmarks:
 
     name = "scripted"
     batch_size = 1
+    least_score = 0.1
 
-    def __init__(self, detect_every=1, score=1.0, move=0.0, grow=1.0) -> None:
-        self.detect_every = detect_every
-        self.score, self.move, self.grow, self.calls = score, move, grow, 0
+    def __init__(self, detect_every=1, score=1.0, calibration="published") -> None:
+        self.detect_every, self.score, self.calibration = detect_every, score, calibration
 
-    def detect(self, frames, boxes):
-        self.calls += 1
-        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-        sizes = (boxes[:, 2] - boxes[:, 0]) * (self.grow if self.calls > 1 else 1)
-        middle[:, 0] += self.move if self.calls > 1 else 0
-        faces = [face_at(*place, size) for place, size in zip(middle, sizes, strict=True)]
-        return np.array(faces), np.full(len(frames), self.score)
+    def place_of_box(self, frame, box):
+        return box[:4]
+
+    def detect(self, frames, places):
+        found = []
+        for left, top, right, bottom in places:
+            landmarks = face_at((left + right) / 2, (top + bottom) / 2, right - left)
+            found.append(Found(landmarks, self.score, np.array([left, top, right, bottom])))
+        return found
 
 
 def box(x: float, y: float, size: float = 100) -> tuple:
     return (x - size / 2, y - size / 2, x + size / 2, y + size / 2, 1.0)
 
 
-def places(follower: FaceFollower, frames: int) -> list:
-    found = [follower.follow([FRAME])[0] for _ in range(frames)]
-    return [None if one is None else one.landmarks.mean(axis=0)[0] for one in found]
+def tracked(tracker: FaceTracker, frames: int) -> list[dict[int, float]]:
+    """Run -> x of its middle, for each frame."""
+    seen = [tracker.track([FRAME])[0] for _ in range(frames)]
+    return [
+        {run: round(float(found.landmarks.mean(axis=0)[0]), 6) for run, found in one.items()}
+        for one in seen
+    ]
 
 
-def test_the_largest_face_at_the_start_is_followed():
+def test_every_face_is_followed_the_largest_first():
     faces = ScriptedFaces(
-        [box(100, 200, 80), box(400, 200, 120)],
-        [box(100, 200, 300), box(405, 200, 118)],
-        [box(400, 200, 120)],
+        [box(100, 200, 80), box(400, 200, 120)], [box(405, 200, 118), box(102, 200, 81)]
     )
-    assert places(FaceFollower(faces, ScriptedLandmarks()), 3) == pytest.approx([400, 405, 400])
+    seen = tracked(FaceTracker(faces, ScriptedLandmarks()), 2)
+    assert seen == [{0: 400, 1: 100}, {0: 405, 1: 102}]
 
 
-def test_another_person_is_no_detection():
-    faces = ScriptedFaces([box(400, 200)], [box(100, 200)], [box(402, 200)])
-    assert places(FaceFollower(faces, ScriptedLandmarks()), 3) == [400, None, 402]
+def test_somebody_elsewhere_is_another_run():
+    faces = ScriptedFaces([box(400, 200)], [box(100, 200)], [box(402, 200), box(100, 200)])
+    assert tracked(FaceTracker(faces, ScriptedLandmarks()), 3) == [
+        {0: 400},
+        {1: 100},
+        {0: 402, 1: 100},
+    ]
+
+
+def test_boxes_go_to_faces_so_that_all_overlap_most():
+    last = np.array([box(100, 100)[:4], box(140, 100)[:4]])
+    found = np.array([box(120, 100), box(170, 100)])
+    assert assign(last, found) == [0, 1]
+    assert assign(last, found[:0]) == [None, None]
+    assert assign(last[:0], found) == []
+
+
+def test_a_box_that_hardly_overlaps_is_nobodys():
+    assert assign(np.array([box(100, 100)[:4]]), np.array([box(198, 100)])) == [None]
+
+
+def test_after_a_cut_all_runs_are_new():
+    faces = ScriptedFaces([box(200, 200)], [box(200, 200)])
+    tracker = FaceTracker(faces, ScriptedLandmarks(detect_every=5))
+    assert tracked(tracker, 1) == [{0: 200}]
+    tracker.end_shot()
+    assert tracked(tracker, 1) == [{1: 200}]
 
 
 @pytest.mark.parametrize(
@@ -76,46 +107,84 @@ def test_another_person_is_no_detection():
 )
 def test_landmarks_that_jump_are_no_detection(move, grow, believed):
     first, then = face_at(200, 200), face_at(200 + move, 200, 100 * grow)
-    assert bool(follows(then, first)) is believed
+    assert follows(then, first) is believed
 
 
-def test_a_score_below_a_tenth_is_no_detection():
+def test_a_low_score_is_no_detection():
     faces = ScriptedFaces([box(200, 200)])
-    assert places(FaceFollower(faces, ScriptedLandmarks(score=0.09)), 1) == [None]
+    assert tracked(FaceTracker(faces, ScriptedLandmarks(score=0.09)), 1) == [{}]
 
 
 def test_the_detector_rests_between_its_frames():
     faces = ScriptedFaces(*[[box(200, 200)]] * 3)
-    follower = FaceFollower(faces, ScriptedLandmarks(detect_every=5))
-    assert None not in places(follower, 11)
+    assert {} not in tracked(FaceTracker(faces, ScriptedLandmarks(detect_every=5)), 11)
     assert faces.asked == 3
 
 
 def test_a_lost_face_is_looked_for_on_every_frame():
-    faces = ScriptedFaces([box(200, 200)], [], [], [box(200, 200)], [box(200, 200)])
-    follower = FaceFollower(faces, ScriptedLandmarks(detect_every=2))
-    # frames 0 and 2 are looked at by the period, 3 and 4 because the face is lost, then 6
-    found = places(follower, 7)
-    assert [one is None for one in found] == [False, False, True, True, False, False, False]
-    assert faces.asked == 5
+    faces = ScriptedFaces([box(200, 200)], *[[]] * 3, [box(200, 200)], [box(200, 200)])
+    landmarks = ScriptedLandmarks(detect_every=2)
+    tracker = FaceTracker(faces, landmarks)
+    assert tracked(tracker, 1) == [{0: 200}]
+    landmarks.score = 0.0  # lost from frame 1 on
+    assert tracked(tracker, 3) == [{}, {}, {}]
+    landmarks.score = 1.0
+    assert tracked(tracker, 2) == [{}, {0: 200}]
+
+
+def test_a_face_that_is_lost_for_a_fifth_of_a_second_is_the_same_run():
+    def last_of(gap: int) -> dict[int, float]:
+        landmarks = ScriptedLandmarks()
+        tracker = FaceTracker(ScriptedFaces(*[[box(200, 200)]] * (gap + 2)), landmarks, fps=25)
+        tracked(tracker, 1)
+        landmarks.score = 0.0
+        tracked(tracker, gap)
+        landmarks.score = 1.0
+        return tracked(tracker, 1)[0]
+
+    assert last_of(gap=5) == {0: 200}
+    assert 0 not in last_of(gap=6)
+
+
+def test_of_two_runs_on_one_face_one_ends():
+    faces = ScriptedFaces(
+        [box(200, 200), box(320, 200)],
+        [box(240, 200), box(290, 200)],
+        [box(262, 200), box(268, 200)],
+    )
+    seen = tracked(FaceTracker(faces, ScriptedLandmarks()), 3)
+    assert [len(one) for one in seen] == [2, 2, 1]
+
+
+def test_a_mesh_is_not_moved_by_boxes_until_it_is_lost():
+    faces = ScriptedFaces([box(200, 200)], [box(210, 200)])
+    tracker = FaceTracker(faces, ScriptedLandmarks(calibration="none"))
+    assert tracked(tracker, 2) == [{0: 200}, {0: 200}]
+
+
+def test_a_detector_that_searches_near_also_looks_around_for_others():
+    near = [[box(200, 200)]] * 3
+    faces = ScriptedFaces(
+        near[0], near[1], near[2], near[0], [box(200, 200), box(450, 200)], searches_near=True
+    )
+    seen = tracked(FaceTracker(faces, ScriptedLandmarks(detect_every=1)), 4)
+    assert [len(one) for one in seen] == [1, 1, 1, 2]
 
 
 def test_the_users_period_wins():
     faces = ScriptedFaces(*[[box(200, 200)]] * 4)
-    follower = FaceFollower(faces, ScriptedLandmarks(detect_every=1), detect_every=3)
-    places(follower, 10)
+    tracker = FaceTracker(faces, ScriptedLandmarks(detect_every=1), detect_every=3)
+    tracked(tracker, 10)
     assert faces.asked == 4
 
 
 def test_a_batch_is_followed_like_single_frames():
     script = [[box(200 + 3 * index, 200)] for index in range(6)]
-    single = places(FaceFollower(ScriptedFaces(*script), ScriptedLandmarks()), 6)
-    batched = FaceFollower(ScriptedFaces(*script), ScriptedLandmarks()).follow([FRAME] * 6)
-    assert [one.landmarks.mean(axis=0)[0] for one in batched] == pytest.approx(single)
-
-
-def test_no_box_is_chosen_among_none():
-    assert choose_box(np.zeros((0, 5)), None) is None
+    single = tracked(FaceTracker(ScriptedFaces(*script), ScriptedLandmarks()), 6)
+    batched = FaceTracker(ScriptedFaces(*script), ScriptedLandmarks()).track([FRAME] * 6)
+    assert [one[0].landmarks.mean(axis=0)[0] for one in batched] == pytest.approx(
+        [one[0] for one in single]
+    )
 
 
 def test_the_box_of_landmarks_surrounds_them():

@@ -26,30 +26,44 @@ def test_faces_are_those_cut_from_the_frames(track, stable):
     boxes = video_crops(landmarks, 320, 240, stable)
     with FaceSpool() as spool:
         for frame, points in zip(frames, landmarks, strict=True):
-            spool.add(frame, points)
-        assert spool.holds(boxes)
-        for face, frame, box in zip(spool.faces(boxes), frames, boxes, strict=True):
+            spool.add(7, frame, points)
+        assert spool.holds(7, 0, boxes)
+        for face, frame, box in zip(spool.faces(7, 0, boxes), frames, boxes, strict=True):
             assert (face == cut_face(frame, box)).all()
+
+
+def test_runs_are_kept_apart_and_from_any_frame(track):
+    frames, landmarks = track
+    boxes = video_crops(landmarks, 320, 240, True)
+    with FaceSpool() as spool:
+        for frame, points in zip(frames, landmarks, strict=True):
+            spool.add(1, frame, points)
+            spool.add(2, frame[::-1], points)
+        assert spool.holds(2, 15, boxes[15:]) and not spool.holds(3, 0, boxes)
+        for face, frame, box in zip(
+            spool.faces(2, 15, boxes[15:]), frames[15:], boxes[15:], strict=True
+        ):
+            assert (face == cut_face(frame[::-1], box)).all()
 
 
 def test_a_crop_that_reaches_beyond_what_was_kept_is_told(track):
     frames, landmarks = track
     with FaceSpool() as spool:
-        spool.add(frames[0], landmarks[0])
-        assert not spool.holds([CropBox(0, 0, 240)])
+        spool.add(7, frames[0], landmarks[0])
+        assert not spool.holds(7, 0, [CropBox(0, 0, 240)])
 
 
 def test_a_spool_that_was_not_filled_holds_nothing(track):
     with FaceSpool() as spool:
-        assert not spool.holds(video_crops(track[1], 320, 240, True))
+        assert not spool.holds(7, 0, video_crops(track[1], 320, 240, True))
 
 
 def test_a_disk_without_room_is_no_error(track, monkeypatch):
     monkeypatch.setattr(face_spool, "LARGEST_SHARE_OF_DISK", 0)
     frames, landmarks = track
     with FaceSpool() as spool:
-        spool.add(frames[0], landmarks[0])
-        assert not spool.holds(video_crops(landmarks[:1], 320, 240, True))
+        spool.add(7, frames[0], landmarks[0])
+        assert not spool.holds(7, 0, video_crops(landmarks[:1], 320, 240, True))
 
 
 @pytest.mark.parametrize("room", [10_000, 100_000])  # the first frame fails, or a later one
@@ -60,7 +74,7 @@ def test_a_disk_that_fills_up_is_no_error(track, room):
     try:
         with FaceSpool() as spool:
             for frame, points in zip(frames, landmarks, strict=True):
-                spool.add(frame, points)
-            assert not spool.holds(video_crops(landmarks, 320, 240, True))
+                spool.add(7, frame, points)
+            assert not spool.holds(7, 0, video_crops(landmarks, 320, 240, True))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

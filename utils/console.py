@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from .errors import InputError
@@ -34,6 +36,23 @@ def progress(items: Iterable, **options: Any) -> Any:
         dynamic_ncols=True,
         **options,
     )
+
+
+@contextlib.contextmanager
+def native_stderr_muted() -> Iterator[None]:
+    """Silences compiled code: TensorFlow and LiteRT greet on stderr whatever they are told."""
+    if os.environ.get("LRNET_DEBUG"):
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def run_script(name: str, main: Callable[[], int]) -> int:

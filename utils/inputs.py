@@ -1,33 +1,71 @@
-"""The files that a user's folders and files stand for."""
+"""The files that a user's folders, files and lists stand for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from .errors import InputError
 
+LIST_MARK = "@"  # @list.txt: a file that names inputs, one a line
 
-def list_files(inputs: Iterable[Path], belongs: Callable[[Path], bool], if_none: str) -> list[Path]:
+
+def read_list(path: Path) -> list[Path]:
+    """The inputs that a list names, a line each; blank lines are skipped. Relative ones lie where
+    the program runs, as those on its command line do.
+
+    Raises:
+        InputError: the list cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text in UTF-8"
+        raise InputError(f"{path}: this list of inputs cannot be read ({reason})") from None
+    return [Path(line.strip()) for line in lines if line.strip()]
+
+
+def named_inputs(inputs: Iterable[Path]) -> Iterator[Path]:
+    """The inputs, lists among them opened. A file whose own name begins with @ is itself."""
+    for given in inputs:
+        if str(given).startswith(LIST_MARK) and not given.exists():
+            yield from read_list(Path(str(given)[len(LIST_MARK) :]))
+        else:
+            yield given
+
+
+def list_files(
+    inputs: Iterable[Path],
+    belongs: Callable[[Path], bool],
+    if_none: str,
+    recursive: bool = False,
+    exists: Callable[[Path], bool] = Path.exists,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[Path]:
     """Files that are named, and those in named folders that belong; each once, folders sorted.
 
     Args:
         belongs: whether a folder's file is meant; hidden ones never are.
         if_none: what to tell of a folder without any.
+        recursive: whether the folders below a folder are searched too.
+        exists: whether something that is no folder can be read.
+        say: told, in a line a folder, how many of its files do not belong.
 
     Raises:
         InputError: an input does not exist, or a folder holds no file that belongs.
     """
     files: list[Path] = []
-    for given in inputs:
+    for given in named_inputs(inputs):
         if given.is_dir():
-            found = sorted(
-                path for path in given.iterdir() if belongs(path) and not path.name.startswith(".")
-            )
+            paths = given.rglob("*") if recursive else given.iterdir()
+            visible = [path for path in paths if not path.name.startswith(".")]
+            found = sorted(path for path in visible if belongs(path))
             if not found:
                 raise InputError(f"{given}: {if_none}")
+            if others := sum(path.is_file() for path in visible) - len(found):
+                say(f"{given}: {others} files of other kinds skipped")
             files += found
-        elif given.exists():
+        elif exists(given):
             files.append(given)
         else:
             raise InputError(f"{given}: no such file or folder")

@@ -1,16 +1,15 @@
-"""The path of one video: frames -> detected landmarks -> calibrated, normalized landmarks.
+"""The path of one video: frames -> runs of faces -> people -> calibrated, normalized landmarks.
 
-A stable crop needs the mean face size of the whole video. What it is cut from is therefore kept on
-disk between detection and calibration (`utils.video.face_spool`), or the video is decoded twice. No
-more than a few frames are in memory.
+A stable crop needs the mean face size of a segment. What it is cut from is therefore kept on disk
+between detection and calibration (`utils.video.face_spool`), or the video is decoded again. No more
+than a few frames are in memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,57 +17,178 @@ from .calibration.face_crop import to_crop_pixels, to_frame_pixels, video_crops
 from .calibration.flow_and_kalman import Calibrator, normalize
 from .errors import InputError
 from .face_boxes import CropBox, cut_face
-from .shared import CROP_CENTRE, LANDMARKS
-from .tracking.following import FaceFollower
+from .LandmarkDetector.interface import Found
+from .rigid_motion import own_movement
+from .shared import CROP_CENTRE, LANDMARKS, LEFT_EYE, RIGHT_EYE, STILL_MOVEMENT
+from .tracking.following import GAP_SECONDS, FaceTracker
+from .tracking.identity import IdentitySampler, RunSamples, change_of_person, join_people
 from .video.face_spool import FaceSpool
+from .video.shots import ShotFrame
 
-Item = TypeVar("Item")
+SHORTEST_RUN = 3  # frames; less is a detector's slip
+GAP_FRAMES = 2.5  # frames' time that a slow video may leave between two frames of one segment
+RATE_TOLERANCE = 0.02
+AROUND_CHANGE = 3  # frames left out where a run goes over to somebody else
+LEAST_SECONDS, LEAST_PIXELS = 2.0, 64  # that a face beside the main one is seen for, and large
 
 
 @dataclass(frozen=True)
-class DetectedTrack:
-    """One face's landmarks as detected, from the first frame that shows it.
+class Segment:
+    """One face through consecutive frames of one shot.
 
     Attributes:
+        numbers: (frames,) of the video, from 0, one after another; times: (frames,) in seconds.
         landmarks: (frames, 68, 2) in frame pixels; a frame without the face repeats the one before.
         detected: (frames,) bool, False for those repeated.
-        first_frame: how many leading frames without the face were dropped.
-        frame_width, frame_height: in pixels.
-        score: mean score of the detected landmarks.
+        scores: (frames,) of the landmarks; 0 where not detected.
+        run: which of the tracker's runs it comes from; its surroundings are kept under that number.
+        start: its first frame among the run's.
     """
 
+    numbers: np.ndarray
+    times: np.ndarray
     landmarks: np.ndarray
     detected: np.ndarray
-    first_frame: int
+    scores: np.ndarray
+    run: int = 0
+    start: int = 0
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def part(self, start: int, end: int) -> Segment:
+        """Frames `start` (included) to `end` (not)."""
+        arrays = ("numbers", "times", "landmarks", "detected", "scores")
+        kept = {name: getattr(self, name)[start:end] for name in arrays}
+        return replace(self, start=self.start + start, **kept)
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """One person through a video: segments in the order of time.
+
+    Attributes:
+        frame_width, frame_height: in pixels.
+    """
+
+    segments: tuple[Segment, ...]
     frame_width: int
     frame_height: int
-    score: float = 1.0
 
-    def crops(self, crop: str) -> list[CropBox]:
-        """The box of each frame's face; `crop` is `stable` or `per-frame`."""
+    def _joined(self, name: str) -> np.ndarray:
+        return np.concatenate([getattr(segment, name) for segment in self.segments])
+
+    @property
+    def landmarks(self) -> np.ndarray:
+        return self._joined("landmarks")
+
+    @property
+    def detected(self) -> np.ndarray:
+        return self._joined("detected")
+
+    @property
+    def numbers(self) -> np.ndarray:
+        return self._joined("numbers")
+
+    @property
+    def score(self) -> float:
+        """The mean score of the landmarks that were detected."""
+        return float(self._joined("scores")[self.detected].mean())
+
+    @property
+    def seconds(self) -> float:
+        """How long the face is seen."""
+        return float(sum(segment.times[-1] - segment.times[0] for segment in self.segments))
+
+    @property
+    def pixels(self) -> float:
+        """The median size of the face: the larger side of its landmarks' box."""
+        return float(np.median(np.ptp(self.landmarks, axis=1).max(axis=1)))
+
+    @property
+    def eye_pixels(self) -> float:
+        """The median distance between the eyes' centres."""
+        landmarks = self.landmarks
+        across = landmarks[:, LEFT_EYE].mean(axis=1) - landmarks[:, RIGHT_EYE].mean(axis=1)
+        return float(np.median(np.linalg.norm(across, axis=1)))
+
+    @property
+    def movement(self) -> float:
+        """How much the face moves in itself, in distances between the eyes, in its liveliest
+        segment."""
+        return max(own_movement(segment.landmarks) for segment in self.segments)
+
+    def moving_area(self) -> float:
+        """The face's area in square pixels, summed over the frames of segments that move."""
+        areas = [
+            float(np.square(np.ptp(segment.landmarks, axis=1).max(axis=1)).sum())
+            for segment in self.segments
+            if own_movement(segment.landmarks) >= STILL_MOVEMENT
+        ]
+        return sum(areas)
+
+    def crops(self, crop: str) -> list[list[CropBox]]:
+        """The box of each frame's face, a list a segment; `crop` is `stable` or `per-frame`."""
         size = self.frame_width, self.frame_height
-        return video_crops(self.landmarks, *size, stable=crop == "stable")
+        return [video_crops(one.landmarks, *size, stable=crop == "stable") for one in self.segments]
 
 
 @dataclass(frozen=True)
 class CalibratedTrack:
-    """Normalized landmarks (frames, 68, 2) and the share of landmarks whose flow was trusted."""
+    """Normalized landmarks (frames, 68, 2), and the share of landmarks whose flow was trusted."""
 
     landmarks: np.ndarray
     trusted_share: float
 
-    def in_frames(self, boxes: Sequence[CropBox]) -> np.ndarray:
+    def in_frames(self, crops: Sequence[Sequence[CropBox]]) -> np.ndarray:
         """The landmarks (frames, 68, 2) in frame pixels."""
         pixels = self.landmarks * CROP_CENTRE + CROP_CENTRE
+        boxes = [box for of_segment in crops for box in of_segment]
         pairs = zip(pixels, boxes, strict=True)
         return np.array([to_frame_pixels(points, box) for points, box in pairs])
 
 
-def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Consecutive lists of `size` items; the last may be shorter."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
+@dataclass
+class _Run:
+    """What the tracker found of one run so far, frame by frame."""
+
+    numbers: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    found: list[Found | None] = field(default_factory=list)
+
+    def add(self, number: int, time: float, found: Found | None) -> None:
+        self.numbers.append(number)
+        self.times.append(time)
+        self.found.append(found)
+
+    def segment(self, run: int) -> Segment:
+        """The run up to the last frame that shows the face; gaps repeat the frame before."""
+        detected = np.array([one is not None for one in self.found])
+        last = np.flatnonzero(detected)[-1] + 1
+        nothing = np.zeros((LANDMARKS, 2))
+        landmarks = np.array([nothing if one is None else one.landmarks for one in self.found])
+        filled, _ = fill_gaps(landmarks[:last], detected[:last])
+        return Segment(
+            np.array(self.numbers[:last]),
+            np.array(self.times[:last]),
+            filled,
+            detected[:last],
+            np.array([0.0 if one is None else one.score for one in self.found[:last]]),
+            run,
+        )
+
+
+@dataclass(frozen=True)
+class VideoFaces:
+    """All that was found in a video: its segments, what its people are known by, and its size."""
+
+    segments: list[Segment]
+    samples: dict[int, RunSamples]
+    frames: int
+    shots: int
+    fps: float
+    frame_width: int
+    frame_height: int
 
 
 def fill_gaps(landmarks: np.ndarray, detected: np.ndarray) -> tuple[np.ndarray, int]:
@@ -89,77 +209,242 @@ def fill_gaps(landmarks: np.ndarray, detected: np.ndarray) -> tuple[np.ndarray, 
     return landmarks[np.maximum.accumulate(source)[first:]], first
 
 
-def detect_landmarks(
-    frames: Iterable[np.ndarray], follower: FaceFollower, spool: FaceSpool | None = None
-) -> DetectedTrack:
-    """Finds one face's landmarks in every frame.
+def measured_fps(times: np.ndarray, announced: float) -> float:
+    """Frames a second by their times (frames,) in seconds, pauses left out; what was announced
+    where it is no further off than rounding makes it."""
+    steps = np.diff(times)
+    steps = steps[(steps > 0) & (steps <= longest_step(announced))]
+    if not len(steps):
+        return announced
+    rate = float(1 / steps.mean())
+    return announced if abs(rate / announced - 1) < RATE_TOLERANCE else rate
+
+
+def longest_step(fps: float) -> float:
+    """Seconds between two frames beyond which they are not of one segment."""
+    return max(GAP_SECONDS, GAP_FRAMES / fps)
+
+
+def shot_batches(
+    frames: Iterable[ShotFrame], size: int, fps: float
+) -> Iterator[tuple[bool, list[ShotFrame]]]:
+    """Batches of at most `size` frames that lie in one stretch without a cut or a pause, and
+    whether such a stretch begins with the batch."""
+    batch: list[ShotFrame] = []
+    begins, last = True, None
+    for frame in frames:
+        ends = frame.begins_shot or (last is not None and frame.time - last > longest_step(fps))
+        if batch and (ends or len(batch) == size):
+            yield begins, batch
+            batch, begins = [], False
+        begins = begins or ends
+        batch.append(frame)
+        last = frame.time
+    if batch:
+        yield begins, batch
+
+
+def detect_faces(
+    frames: Iterable[ShotFrame],
+    tracker: FaceTracker,
+    fps: float,
+    spool: FaceSpool | None = None,
+    sampler: IdentitySampler | None = None,
+) -> VideoFaces:
+    """Follows every face of a video.
 
     Args:
-        spool: is given each frame from the first that shows the face.
+        spool: is given what surrounds each face in each frame.
+        sampler: looks at the faces, to tell later who is who.
 
     Raises:
         InputError: no frame shows a face.
     """
-    detections, frame_shape, last = [], (0, 0), None
-    for batch in in_batches(frames, follower.batch_size):
-        frame_shape = batch[0].shape
-        found = follower.follow(batch)
-        detections += found
-        for frame, detection in zip(batch, found, strict=True):
-            last = last if detection is None else detection.landmarks
-            if spool is not None and last is not None:
-                spool.add(frame, last)
-    detected = np.array([found is not None for found in detections], bool)
-    nothing = np.zeros((LANDMARKS, 2))
-    raw = np.array([nothing if found is None else found.landmarks for found in detections])
-    scores = [found.score for found in detections if found is not None]
-    height, width = frame_shape[:2]
-    return track_of_landmarks(raw, detected, width, height, float(np.mean(scores or [0])))
+    runs: dict[int, _Run] = {}
+    live: set[int] = set()
+    number, shots, shape = 0, 0, (0, 0)
+    times: list[float] = []
+    for begins, batch in shot_batches(frames, tracker.batch_size, fps):
+        if begins:
+            tracker.end_shot()
+            live.clear()
+            shots += 1
+        seen = tracker.track([frame.picture for frame in batch])
+        for frame, faces in zip(batch, seen, strict=True):
+            live |= faces.keys()
+            for run in live:
+                found = faces.get(run)
+                runs.setdefault(run, _Run()).add(number, frame.time, found)
+                _keep(run, runs[run], frame.picture, spool, sampler)
+            times.append(frame.time)
+            number += 1
+        live &= tracker.alive
+        shape = batch[-1].picture.shape[:2]
+    segments = [run.segment(name) for name, run in runs.items()]
+    segments = [segment for segment in segments if segment.detected.sum() >= SHORTEST_RUN]
+    if not segments:
+        raise InputError(f"no face in any of {number} frames")
+    samples = {} if sampler is None else sampler.runs
+    rate = measured_fps(np.array(times), fps)
+    return VideoFaces(segments, samples, number, shots, rate, shape[1], shape[0])
+
+
+def _keep(
+    run: int,
+    so_far: _Run,
+    picture: np.ndarray,
+    spool: FaceSpool | None,
+    sampler: IdentitySampler | None,
+) -> None:
+    found = so_far.found[-1]
+    if sampler is not None and found is not None:
+        sampler.see(run, len(so_far.found) - 1, picture, found.landmarks)
+    if spool is not None:
+        last = next(one for one in reversed(so_far.found) if one is not None)
+        spool.add(run, picture, last.landmarks)
+
+
+def _split_at_change(segment: Segment, samples: RunSamples | None) -> list[tuple[Segment, object]]:
+    """A segment, or its two parts where it goes over to another person; with mean embeddings."""
+    if samples is None or not samples.embeddings:
+        return [(segment, None)]
+    change = change_of_person(samples.embeddings)
+    if change is None:
+        return [(segment, samples.mean)]
+    start, end = samples.at[change - 1], min(samples.at[change], len(segment) - 1)
+    steps = np.linalg.norm(np.diff(segment.landmarks[start : end + 1], axis=0), axis=2).mean(axis=1)
+    middle = start + 1 + int(steps.argmax()) if len(steps) else end
+    parts = []
+    bounds = ((0, middle - AROUND_CHANGE), (middle + AROUND_CHANGE, len(segment)))
+    halves = (samples.embeddings[:change], samples.embeddings[change:])
+    for (first, last), of_part in zip(bounds, halves, strict=True):
+        part = segment.part(max(0, first), max(0, last))
+        if part.detected.sum() >= SHORTEST_RUN:
+            parts.append((part, np.mean(of_part, axis=0)))
+    return parts or [(segment, samples.mean)]
+
+
+def tell_people_apart(found: VideoFaces) -> list[FaceTrack]:
+    """The people of a video, the main one first, then by how long they are seen.
+
+    The main face has the largest area over the frames in which it moves; where nothing moves, the
+    largest area.
+    """
+    parts = [
+        part
+        for segment in found.segments
+        for part in _split_at_change(segment, found.samples.get(segment.run))
+    ]
+    spans = [(int(part.numbers[0]), int(part.numbers[-1])) for part, _ in parts]
+    people = [
+        FaceTrack(
+            tuple(sorted((parts[index][0] for index in person), key=lambda one: one.numbers[0])),
+            found.frame_width,
+            found.frame_height,
+        )
+        for person in join_people([mean for _, mean in parts], spans)
+    ]
+    main = max(people, key=lambda face: (face.moving_area(), len(face.numbers) * face.pixels**2))
+    others = sorted((face for face in people if face is not main), key=lambda face: -face.seconds)
+    return [main, *others]
+
+
+def worth_a_file(face: FaceTrack) -> bool:
+    """Whether a face beside the main one is seen long and large enough, and is no still picture."""
+    long_enough = face.seconds >= LEAST_SECONDS and face.pixels >= LEAST_PIXELS
+    return long_enough and face.movement >= STILL_MOVEMENT
 
 
 def track_of_landmarks(
-    landmarks: np.ndarray, detected: np.ndarray, frame_width: int, frame_height: int, score: float
-) -> DetectedTrack:
-    """A track of landmarks (frames, 68, 2) in frame pixels, from wherever they come.
+    landmarks: np.ndarray,
+    detected: np.ndarray,
+    frame_width: int,
+    frame_height: int,
+    score: float = 1.0,
+    times: np.ndarray | None = None,
+    fps: float = 25.0,
+) -> FaceTrack:
+    """One face's landmarks (frames, 68, 2) in frame pixels, from wherever they come.
+
+    A gap of up to 0.2 s repeats the frame before, a longer one and a pause of the video end a
+    segment.
+
+    Args:
+        times: (frames,) in seconds; by default from `fps`.
 
     Raises:
         InputError: no frame shows a face.
     """
     if not detected.any():
         raise InputError(f"no face in any of {len(detected)} frames")
-    filled, first = fill_gaps(landmarks, detected)
-    return DetectedTrack(filled, detected[first:], first, frame_width, frame_height, score)
+    times = np.arange(len(detected)) / fps if times is None else times
+    seen = np.flatnonzero(detected)
+    gaps = times[seen[1:]] - times[np.minimum(seen[:-1] + 1, len(times) - 1)]
+    steps = np.diff(times)
+    pauses = np.array([steps[a:b].max() for a, b in pairwise(seen)])
+    ends = (gaps > GAP_SECONDS + 1e-6) | (pauses > longest_step(fps))
+    starts = seen[np.concatenate([[True], ends])]
+    stops = seen[np.concatenate([ends, [True]])] + 1
+    segments = []
+    for start, stop in zip(starts, stops, strict=True):
+        filled, _ = fill_gaps(landmarks[start:stop], detected[start:stop])
+        numbers = np.arange(start, stop)
+        inside = detected[start:stop]
+        segments.append(Segment(numbers, times[start:stop], filled, inside, score * inside))
+    return FaceTrack(tuple(segments), frame_width, frame_height)
 
 
 def cut_faces(
-    frames: Iterable[np.ndarray], boxes: Sequence[CropBox], first_frame: int
+    pictures: Iterable[np.ndarray], numbers: np.ndarray, crops: Sequence[Sequence[CropBox]]
 ) -> Iterator[np.ndarray]:
-    """The crops (400, 400, 3) of a video's frames; those before `first_frame` are skipped."""
-    used = islice(frames, first_frame, first_frame + len(boxes))
-    for frame, box in zip(used, boxes, strict=False):
-        yield cut_face(frame, box)
+    """The crops (400, 400, 3) of the frames that show a face.
+
+    Args:
+        pictures: all of the video.
+        numbers: (frames,), ascending, of those that show it; crops: their boxes, by segment.
+    """
+    boxes = [box for of_segment in crops for box in of_segment]
+    wanted = dict(zip(numbers.tolist(), boxes, strict=True))
+    for number, picture in enumerate(pictures):
+        if number in wanted:
+            yield cut_face(picture, wanted.pop(number))
+        if not wanted:
+            return
 
 
 def calibrate_landmarks(
-    faces: Iterable[np.ndarray], track: DetectedTrack, boxes: Sequence[CropBox]
+    faces: Iterable[np.ndarray], track: FaceTrack, crops: Sequence[Sequence[CropBox]]
 ) -> CalibratedTrack:
-    """Calibrates a detected track.
+    """Calibrates a track; flow and filter begin anew with each segment.
 
     Args:
         faces: uint8 (400, 400, 3), the crop of each of the track's frames.
-        track: as `detect_landmarks` gives it.
-        boxes: where the crops lie, `track.crops`.
+        crops: where they lie, `track.crops`.
 
     Raises:
         InputError: the faces end before the track does.
     """
-    calibrator, calibrated = Calibrator(), []
-    for face, box, detection in zip(faces, boxes, track.landmarks, strict=False):
-        points = calibrator.step(face, to_crop_pixels(detection, box))
-        calibrated.append(normalize(points))
-    if len(calibrated) < len(boxes):
-        raise InputError(
-            f"the video has {len(calibrated) + track.first_frame} frames where there are "
-            f"landmarks for {len(boxes) + track.first_frame}"
-        )
-    return CalibratedTrack(np.array(calibrated), calibrator.trusted_share)
+    cut = iter(faces)
+    calibrated, trusted = [], []
+    for segment, boxes in zip(track.segments, crops, strict=True):
+        calibrator = Calibrator()
+        for box, detection in zip(boxes, segment.landmarks, strict=True):
+            face = next(cut, None)
+            if face is None:
+                raise InputError(
+                    f"the video ends before frame {track.numbers[len(calibrated)]}, for which "
+                    "there are landmarks"
+                )
+            calibrated.append(normalize(calibrator.step(face, to_crop_pixels(detection, box))))
+        trusted += [calibrator.trusted_share] * len(segment)
+    return CalibratedTrack(np.array(calibrated), float(np.mean(trusted)))
+
+
+def normalize_landmarks(track: FaceTrack, crops: Sequence[Sequence[CropBox]]) -> CalibratedTrack:
+    """Landmarks as they were detected, in the crop's units; nothing is rounded."""
+    normalized = [
+        normalize(to_crop_pixels(detection, box, whole=False))
+        for segment, boxes in zip(track.segments, crops, strict=True)
+        for detection, box in zip(segment.landmarks, boxes, strict=True)
+    ]
+    return CalibratedTrack(np.array(normalized), 1.0)

@@ -26,12 +26,17 @@ MIRRORED_LANDMARKS = (
 CROP_PIXELS = 400
 CROP_CENTRE = CROP_PIXELS // 2  # normalized = (pixels - CROP_CENTRE) / CROP_CENTRE
 
+# Of the distance between the eyes: what moves less is a still picture. Measured on clips of 60
+# frames: photographs 0.0002 to 0.0008, the calmest of 959 clips of real faces 0.0019.
+STILL_MOVEMENT = 0.0015
+
 # Scores: 0 = real, 1 = fake.
 FAKE_THRESHOLD = 0.5
 SCORES = ("vote", "mean")  # how a video's score is made of its clips'
 
 # The names of `--fd` and `--ld`.
 FACE_DETECTORS = ("blazeface", "retinaface", "dlib")
-LANDMARK_DETECTORS = ("fan", "dlib")
+LANDMARK_DETECTORS = ("fan", "mediapipe", "dlib")
+CALIBRATIONS = ("published", "none")
 
 PRECISIONS = ("fp32", "bf16")  # what FAN computes in

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..weights.detector_models import DETECTOR_FILES, ModelFile, obtain_models
+from ..weights.detector_models import (
+    DETECTOR_FILES,
+    FACE_LANDMARKER,
+    ModelFile,
+    find_model,
+    obtain_models,
+)
 from .interface import FaceDetector
 
 
-def face_detector_files(name: str) -> tuple[ModelFile, ...]:
-    """The model files that a face detector needs, as it is set up. Raises InputError like it."""
+def face_detector_files(name: str, model_weights: Path | None = None) -> tuple[ModelFile, ...]:
+    """The model files that a face detector needs, as it is set up.
+
+    BlazeFace comes out of MediaPipe's task file unless both files of face-alignment's are on disk.
+
+    Raises:
+        InputError: its settings cannot be used.
+    """
     if name == "retinaface":
         from .retinaface import read_settings
 
@@ -17,7 +29,11 @@ def face_detector_files(name: str) -> tuple[ModelFile, ...]:
         published = [*DETECTOR_FILES["retinaface"], *DETECTOR_FILES["retinaface-resnet50"]]
         known = {file.name: file for file in published}
         return (known.get(Path(wanted).name, ModelFile(wanted)),)
-    return DETECTOR_FILES.get(name, ())
+    if name == "blazeface" and not all(
+        find_model(file, model_weights) for file in DETECTOR_FILES[name]
+    ):
+        return (FACE_LANDMARKER,)
+    return DETECTOR_FILES.get(name, ()) if name != "dlib" else ()
 
 
 def make_face_detector(
@@ -33,11 +49,12 @@ def make_face_detector(
     Raises:
         InputError: the detector's model cannot be had, or its settings cannot be used.
     """
-    files = obtain_models(face_detector_files(name), model_weights)
+    files = obtain_models(face_detector_files(name, model_weights), model_weights)
     if name == "blazeface":
-        from .blazeface import BlazeFaceDetector
+        from .blazeface import BlazeFaceDetector, LiteBlazeFace, TorchBlazeFace
 
-        return BlazeFaceDetector(*files, device)
+        lite = len(files) == 1
+        return BlazeFaceDetector(LiteBlazeFace(*files) if lite else TorchBlazeFace(*files, device))
     if name == "retinaface":
         from .retinaface import RetinaFaceDetector, read_settings
 

@@ -1,29 +1,110 @@
-"""BlazeFace (front-camera model), as the package `face-alignment` carries it.
+"""BlazeFace (Bazarevsky et al., 2019), the short-range network, looking closer until it finds.
 
-The network sees a square of 128 x 128 pixels. A frame is first searched in its central square, as
-the package does it; where nobody is there, in the squares at its two ends.
+The network reads squares of 128 pixels. It is shown the whole frame first, then squares across it,
+then tiles, so that small faces and those at the edge are found too. Two sets of weights serve:
+those of the package `face-alignment` (PyTorch) and those in MediaPipe's task file (LiteRT).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
 
+from ..face_boxes import overlaps
+
 INPUT_PIXELS = 128
+LEAST_SCORE = 0.5
+LARGEST_OVERLAP = 0.3  # intersection over union of two faces
+# Sides of the squares, of the frame's shorter side; each is tried where those before found nobody.
+CLOSER_LOOKS = (1.0, 0.5, 0.25)
+STEP = 0.5  # of a square's side, between neighbours
+SMALLEST_SQUARE = 96  # pixels; smaller ones show nothing more
+TURNS = (2, 1, 3)  # quarter turns that are tried where no upright face is sure
+SURE_SCORE = 0.9
+
+# The anchors of the network's two maps: grid cells a side, anchors a cell.
+ANCHOR_MAPS = ((16, 2), (8, 6))
 
 
-class BlazeFaceDetector:
-    """See `utils.FaceDetector.interface.FaceDetector`; scores are probabilities.
+@dataclass(frozen=True)
+class Square:
+    """A square of a frame: its corner and side in frame pixels; it may reach beyond the frame."""
 
-    Args:
-        weights, anchors: the files `blazeface.pth` and `anchors.npy`.
-        device: `cpu` or `cuda`.
-    """
+    left: int
+    top: int
+    side: int
 
-    name = "blazeface"
+    def cut(self, frame: np.ndarray) -> np.ndarray:
+        """What lies in it, uint8 (128, 128, 3) BGR; black beyond the frame."""
+        height, width = frame.shape[:2]
+        x0, y0 = max(0, self.left), max(0, self.top)
+        x1, y1 = min(width, self.left + self.side), min(height, self.top + self.side)
+        scale = INPUT_PIXELS / self.side
+        size = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
+        inside = cv2.resize(frame[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
+        if size == (INPUT_PIXELS, INPUT_PIXELS):
+            return inside
+        square = np.zeros((INPUT_PIXELS, INPUT_PIXELS, 3), np.uint8)
+        left, top = round((x0 - self.left) * scale), round((y0 - self.top) * scale)
+        into = square[top : top + size[1], left : left + size[0]]
+        into[:] = inside[: into.shape[0], : into.shape[1]]
+        return square
+
+
+class FaceNetwork(Protocol):
+    """A set of BlazeFace weights."""
+
+    def __call__(self, square: np.ndarray) -> np.ndarray:
+        """Faces (n, 6) of a picture (128, 128, 3) RGB uint8: left, top, right, bottom in pixels,
+        score, and roll in radians, clockwise as seen."""
+        ...
+
+
+def anchor_centres() -> np.ndarray:
+    """Where the 896 anchors lie, (896, 2) in shares of the square."""
+    centres = []
+    for cells, anchors in ANCHOR_MAPS:
+        steps = (np.arange(cells) + 0.5) / cells
+        grid = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+        centres.append(np.repeat(grid, anchors, axis=0))
+    return np.concatenate(centres)
+
+
+def roll_of_eyes(right_eye: np.ndarray, left_eye: np.ndarray) -> np.ndarray:
+    """How far faces are turned in the picture, radians (n,), from eye centres (n, 2)."""
+    across = left_eye - right_eye
+    return np.arctan2(across[:, 1], across[:, 0])
+
+
+class LiteBlazeFace:
+    """The weights of MediaPipe's task file."""
+
+    def __init__(self, task: Path) -> None:
+        from ..weights.litert import LiteNetwork, read_network
+
+        self._network = LiteNetwork(read_network(task, "face_detector.tflite"))
+        self._anchors = anchor_centres()
+
+    def __call__(self, square: np.ndarray) -> np.ndarray:
+        values = square.astype(np.float32)[None] / 127.5 - 1
+        regressors, logits = self._network(values)
+        scores = 1 / (1 + np.exp(-np.clip(logits.ravel(), -50, 50)))
+        sure = scores >= LEAST_SCORE
+        found = regressors[0, sure].astype(float)
+        anchors = self._anchors[sure] * INPUT_PIXELS
+        centre, half = found[:, :2] + anchors, found[:, 2:4] / 2
+        points = found[:, 4:].reshape(-1, 6, 2) + anchors[:, None]
+        roll = roll_of_eyes(points[:, 0], points[:, 1])
+        return np.column_stack([centre - half, centre + half, scores[sure], roll])
+
+
+class TorchBlazeFace:
+    """The weights that `face-alignment` downloads: `blazeface.pth` and `anchors.npy`."""
 
     def __init__(self, weights: Path, anchors: Path, device: str) -> None:
         from face_alignment.detection.blazeface.blazeface_detector import BlazeFaceDetector
@@ -32,37 +113,110 @@ class BlazeFaceDetector:
             device, path_to_detector=str(weights), path_to_anchor=str(anchors)
         )
 
+    def __call__(self, square: np.ndarray) -> np.ndarray:
+        boxes = self._detector.detect_from_batch(square.transpose(2, 0, 1)[None])[0]
+        boxes = np.asarray(boxes, float).reshape(-1, 5)
+        return np.column_stack([boxes, np.zeros(len(boxes))])  # the package drops the eyes
+
+
+def squares_across(height: int, width: int, share: float) -> Iterator[Square]:
+    """Squares of `share` of the shorter side that cover a frame, each half over the next."""
+    side = max(round(share * min(height, width)), min(SMALLEST_SQUARE, height, width))
+
+    def starts(length: int) -> list[int]:
+        count = 1 + int(np.ceil((length - side) / (STEP * side) - 1e-9))
+        return np.rint(np.linspace(0, length - side, max(1, count))).astype(int).tolist()
+
+    for top in starts(height):
+        for left in starts(width):
+            yield Square(left, top, side)
+
+
+def without_doubles(boxes: np.ndarray) -> np.ndarray:
+    """Boxes (n, 6): those over each other become one, their mean weighted by score."""
+    if len(boxes) < 2:
+        return boxes
+    corners = np.column_stack([boxes[:, :2], boxes[:, 2:4] - boxes[:, :2]])
+    kept = cv2.dnn.NMSBoxes(corners.tolist(), boxes[:, 4].tolist(), 0.0, LARGEST_OVERLAP)
+    merged = []
+    for index in np.array(kept, int).ravel():
+        same = boxes[overlaps(boxes[index, :4], boxes[:, :4]) >= LARGEST_OVERLAP]
+        corners = np.average(same[:, :4], axis=0, weights=same[:, 4])
+        merged.append([*corners, *boxes[index, 4:]])
+    return np.array(merged)
+
+
+def turn_back(boxes: np.ndarray, turns: int, height: int, width: int) -> np.ndarray:
+    """Boxes (n, 6) found in `np.rot90(frame, turns)`, where they lie in the frame.
+
+    Args:
+        height, width: of the frame.
+    """
+    x0, y0, x1, y1, score, roll = boxes.T
+    corners = {
+        1: (width - y1, x0, width - y0, x1),
+        2: (width - x1, height - y1, width - x0, height - y0),
+        3: (y0, height - x1, y1, height - x0),
+    }[turns]
+    turned = roll + turns * np.pi / 2
+    return np.column_stack([*corners, score, (turned + np.pi) % (2 * np.pi) - np.pi])
+
+
+def _best(boxes: np.ndarray) -> float:
+    """The highest score among boxes (n, 6), 0 where there is none."""
+    return float(boxes[:, 4].max(initial=0))
+
+
+class BlazeFaceDetector:
+    """See `utils.FaceDetector.interface.FaceDetector`; scores are probabilities, rolls are told."""
+
+    name = "blazeface"
+    searches_near = False
+
+    def __init__(self, network: FaceNetwork) -> None:
+        self._network = network
+
     def detect(
         self, frames: Sequence[np.ndarray], near: np.ndarray | None = None
     ) -> list[np.ndarray]:
-        found = self._search(frames, 0.5)
-        empty = [index for index, boxes in enumerate(found) if not len(boxes)]
-        height, width = frames[0].shape[:2]
-        if empty and height != width:
-            sides = [self._search([frames[index] for index in empty], end) for end in (0.0, 1.0)]
-            for index, *boxes in zip(empty, *sides, strict=True):
-                found[index] = np.concatenate(boxes)
+        return [self._search(frame) for frame in frames]
+
+    def _search(self, frame: np.ndarray) -> np.ndarray:
+        found = self._look(frame, [self._whole(frame)])
+        if len(found) and found[:, 4].max() >= SURE_SCORE:
+            return found
+        turned = self._look_turned(frame)
+        if _best(turned) > _best(found):
+            return turned
+        height, width = frame.shape[:2]
+        for share in CLOSER_LOOKS:
+            if len(found):
+                break
+            if share < 1 or height != width:
+                found = self._look(frame, squares_across(height, width, share))
         return found
 
-    def _search(self, frames: Sequence[np.ndarray], place: float) -> list[np.ndarray]:
-        """Boxes in the square at `place` of the frame's longer side: 0 its start, 1 its end."""
-        height, width = frames[0].shape[:2]
-        side = min(height, width)
-        left, top = round((width - side) * place), round((height - side) * place)
-        squares = np.stack(
-            [
-                cv2.cvtColor(
-                    cv2.resize(
-                        frame[top : top + side, left : left + side],
-                        (INPUT_PIXELS, INPUT_PIXELS),
-                        interpolation=cv2.INTER_AREA,
-                    ),
-                    cv2.COLOR_BGR2RGB,
-                )
-                for frame in frames
-            ]
-        )
-        found = self._detector.detect_from_batch(squares.transpose(0, 3, 1, 2))
-        scale = np.array([side / INPUT_PIXELS] * 4 + [1])
-        corner = np.array([left, top, left, top, 0])
-        return [np.asarray(boxes, float).reshape(-1, 5) * scale + corner for boxes in found]
+    def _whole(self, frame: np.ndarray) -> Square:
+        height, width = frame.shape[:2]
+        side = max(height, width)
+        return Square((width - side) // 2, (height - side) // 2, side)
+
+    def _look_turned(self, frame: np.ndarray) -> np.ndarray:
+        """Faces that lie on their side or upside down, of the turn in which one is surest."""
+        height, width = frame.shape[:2]
+        best = np.zeros((0, 6))
+        for turns in TURNS:
+            turned = np.ascontiguousarray(np.rot90(frame, turns))
+            found = self._look(turned, [self._whole(turned)])
+            if _best(found) > _best(best):
+                best = turn_back(found, turns, height, width)
+        return best
+
+    def _look(self, frame: np.ndarray, squares: Sequence[Square] | Iterator[Square]) -> np.ndarray:
+        boxes = []
+        for square in squares:
+            found = self._network(cv2.cvtColor(square.cut(frame), cv2.COLOR_BGR2RGB))
+            scale = square.side / INPUT_PIXELS
+            corner = [square.left, square.top] * 2
+            boxes.append(np.column_stack([found[:, :4] * scale + corner, found[:, 4:]]))
+        return without_doubles(np.concatenate(boxes))

@@ -18,6 +18,7 @@ class DlibHogDetector:
     """See `utils.FaceDetector.interface.FaceDetector`; scores are margins of its SVM."""
 
     name = "dlib"
+    searches_near = True
 
     def __init__(self) -> None:
         import dlib

@@ -13,9 +13,11 @@ class FaceDetector(Protocol):
 
     Attributes:
         name: as `--fd` has it.
+        searches_near: whether it looks only around `near`, where that is given.
     """
 
     name: str
+    searches_near: bool
 
     def detect(
         self, frames: Sequence[np.ndarray], near: np.ndarray | None = None
@@ -28,6 +30,7 @@ class FaceDetector(Protocol):
 
         Returns:
             For each frame float64 (faces, 5): left, top, right, bottom in frame pixels, and the
-            detector's own score (higher is surer); (0, 5) where no face was found.
+            detector's own score (higher is surer); (0, 5) where no face was found. A sixth column
+            is the face's roll in radians, where the detector tells it.
         """
         ...

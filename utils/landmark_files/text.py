@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from .formats import FORMATS, recognise_format
 
 VERSION_KEY, VERSION = "lrnet-landmarks", "1"
 SUFFIX = ".txt"
+_ANOTHER_FACE = re.compile(r"\.face\d+$")
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,23 @@ def write_landmarks(path: Path, track: LandmarkTrack) -> None:
         partial.unlink(missing_ok=True)
 
 
+def face_path(main: Path, number: int) -> Path:
+    """Where face `number` of a video goes whose main face, number 1, goes to `main`."""
+    return main if number == 1 else main.with_name(f"{main.stem}.face{number}{SUFFIX}")
+
+
+def faces_beside(main: Path) -> list[Path]:
+    """The files of a video's other faces that lie beside the main one's."""
+    if not main.parent.is_dir():
+        return []
+    named = re.compile(re.escape(main.stem) + r"\.face\d+" + re.escape(SUFFIX))
+    return [path for path in main.parent.iterdir() if named.fullmatch(path.name)]
+
+
 def output_names(videos: list[Path]) -> list[str]:
     """File names for the landmarks of videos: `<stem>.txt`, or `<name>.txt` where stems meet.
+
+    A stem that reads like another face of some video (`a.face2`) keeps its suffix too.
 
     Raises:
         InputError: two videos of different folders have one file name.
@@ -121,7 +138,12 @@ def output_names(videos: list[Path]) -> list[str]:
         if count > 1:
             raise InputError(f"{name}: given from two folders; extract them with different -o")
     stems = Counter(video.stem for video in videos)
-    names = [video.stem if stems[video.stem] == 1 else video.name for video in videos]
+    names = [
+        video.stem
+        if stems[video.stem] == 1 and not _ANOTHER_FACE.search(video.stem)
+        else video.name
+        for video in videos
+    ]
     # "a.mp4.mkv" has the stem that "a.mp4" takes as its name beside "a.avi"
     taken = Counter(names)
     names = [

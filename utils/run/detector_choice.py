@@ -11,7 +11,7 @@ from ..FaceDetector import face_detector_files
 from ..weights.detector_models import DETECTOR_FILES, obtain_models
 
 DEFAULT_FACE_DETECTOR, DEFAULT_LANDMARK_DETECTOR = "blazeface", "fan"
-FALLBACK = "dlib"
+FALLBACK = "mediapipe"  # of the landmark detector; BlazeFace comes with it
 NETWORKS = frozenset({"blazeface", "retinaface", "fan"})  # what runs on a GPU where there is one
 
 
@@ -31,26 +31,22 @@ def choose_detectors(
     Raises:
         InputError: a detector that was asked for cannot be had.
     """
-    if face_detector:
-        obtain_models(face_detector_files(face_detector), model_weights)
+    face_detector = face_detector or DEFAULT_FACE_DETECTOR
+    obtain_models(face_detector_files(face_detector, model_weights), model_weights)
     if landmark_detector:
-        obtain_models(DETECTOR_FILES.get(landmark_detector, ()), model_weights)
-    missing = []
-    chosen = [face_detector, landmark_detector]
-    for index, default in enumerate((DEFAULT_FACE_DETECTOR, DEFAULT_LANDMARK_DETECTOR)):
-        if chosen[index] is None:
-            try:
-                obtain_models(DETECTOR_FILES[default], model_weights)
-                chosen[index] = default
-            except InputError as error:
-                missing.append((default, str(error)))
-                chosen[index] = FALLBACK
-    if missing:
-        names = " and ".join(name for name, _ in missing)
-        reasons = "; ".join(dict.fromkeys(reason for _, reason in missing))
-        fetch = "python -m utils.weights " + " ".join(name for name, _ in missing)
-        say(f"using dlib in place of {names}, since {reasons}; `{fetch}` fetches what is missing")
-    return str(chosen[0]), str(chosen[1])
+        obtain_models(DETECTOR_FILES[landmark_detector], model_weights)
+        return face_detector, landmark_detector
+    try:
+        obtain_models(DETECTOR_FILES[DEFAULT_LANDMARK_DETECTOR], model_weights)
+        return face_detector, DEFAULT_LANDMARK_DETECTOR
+    except InputError as error:
+        obtain_models(DETECTOR_FILES[FALLBACK], model_weights)
+        fetch = f"python -m utils.weights {DEFAULT_LANDMARK_DETECTOR}"
+        say(
+            f"using the landmark detector {FALLBACK} in place of {DEFAULT_LANDMARK_DETECTOR}, "
+            f"since {error}; `{fetch}` fetches what is missing"
+        )
+        return face_detector, FALLBACK
 
 
 def choose_device(asked: str, detectors: tuple[str, str], say: Callable[[str], None]) -> str:
@@ -67,7 +63,7 @@ def choose_device(asked: str, detectors: tuple[str, str], say: Callable[[str], N
         if asked == "cuda" and device == "cpu":
             raise InputError("--device cuda: PyTorch finds no CUDA device; use --device cpu")
     if "fan" in detectors and device == "cpu":
-        say("FAN manages about 2 frames a second on two CPU cores, --ld dlib over 100")
+        say("FAN manages about 2 frames a second on two CPU cores, --ld mediapipe over 100")
     return device
 
 

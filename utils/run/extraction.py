@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
@@ -16,12 +16,15 @@ from ..console import EXIT_DONE, EXIT_FAILED, progress, say
 from ..errors import InputError
 from ..inputs import list_files
 from ..landmark_files.text import output_names
-from ..video.frames import VIDEO_SUFFIXES
+from ..video.frames import IMAGE_PATTERN, VIDEO_SUFFIXES
 from .video_extraction import ExtractionOptions, VideoExtractor, VideoReport
 
 
-def list_videos(inputs: list[Path]) -> list[Path]:
-    """The video files that folders and files name; a folder's are those with a video's suffix.
+def list_videos(
+    inputs: list[Path], recursive: bool = False, say: Callable[[str], None] = lambda line: None
+) -> list[Path]:
+    """The videos that folders, files, image sequences and lists name; a folder's are those with a
+    video's suffix.
 
     Raises:
         InputError: an input does not exist, or a folder holds no video.
@@ -30,6 +33,9 @@ def list_videos(inputs: list[Path]) -> list[Path]:
         inputs,
         lambda path: path.suffix.lower() in VIDEO_SUFFIXES,
         "no videos in this folder; give another one with -i",
+        recursive,
+        lambda path: path.exists() or bool(IMAGE_PATTERN.search(path.name)),
+        say,
     )
 
 
@@ -75,7 +81,7 @@ def _account(report: VideoReport, options: ExtractionOptions) -> bool:
     if report.notice:
         say(f"{report.video}: {report.notice}")
     with options.log_file.open("a", encoding="utf-8") as log:
-        log.write(report.log_line() + "\n")
+        log.writelines(f"{line}\n" for line in report.log_lines())
     return False
 
 

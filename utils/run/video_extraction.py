@@ -1,15 +1,15 @@
-"""One video to its landmark file: detection or landmarks from elsewhere, calibration, header."""
+"""One video to its landmark files: detection or landmarks from elsewhere, calibration, header."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,27 +19,43 @@ from ..FaceDetector import make_face_detector
 from ..FaceDetector.interface import FaceDetector
 from ..landmark_files.formats import NORMALIZED
 from ..landmark_files.precomputed import find_precomputed, read_precomputed
-from ..landmark_files.text import LandmarkTrack, write_landmarks
+from ..landmark_files.segments import describe_segments
+from ..landmark_files.text import LandmarkTrack, face_path, faces_beside, write_landmarks
 from ..landmark_utils import (
-    DetectedTrack,
+    CalibratedTrack,
+    FaceTrack,
     calibrate_landmarks,
     cut_faces,
-    detect_landmarks,
+    detect_faces,
+    normalize_landmarks,
+    tell_people_apart,
     track_of_landmarks,
+    worth_a_file,
 )
 from ..LandmarkDetector import make_landmark_detector
 from ..LandmarkDetector.interface import LandmarkDetector
-from ..tracking.following import FaceFollower
+from ..shared import STILL_MOVEMENT
+from ..tracking.following import FaceTracker
+from ..tracking.identity import FaceEmbedder, IdentitySampler
+from ..tracking.pose import head_poses, upright_turns
 from ..video.face_spool import FaceSpool
-from ..video.frames import Prefetch, VideoInfo, frame_size, probe, read_frames
-from ..video.visualization import draw_tracks
+from ..video.frames import DEFAULT_FPS, Video
+from ..video.prefetch import Prefetch
+from ..video.shots import mark_shots
+from ..video.visualization import DrawnFace, draw_faces
+from ..weights.detector_models import DLIB_EMBEDDING, obtain_model
 
 FEW_DETECTIONS = 0.5  # a video that shows its face in fewer of its frames gets a notice
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class ExtractionOptions:
-    """What the flags of `extract_landmarks.py` say; paths are relative to the working directory."""
+    """What the flags of `extract_landmarks.py` say; paths are relative to the working directory.
+
+    `faces` is how many a video may have, 0 for all; `calibration` empty for the landmark detector's
+    own.
+    """
 
     output_path: Path = Path("landmarks_new")
     visualize: bool = False
@@ -47,15 +63,30 @@ class ExtractionOptions:
     log_file: Path = Path("landmark_logs.txt")
     face_detector: str = "dlib"
     landmark_detector: str = "dlib"
+    faces: int = 0
+    calibration: str = ""
     crop: str = "stable"
     detect_every: int = 0
     device: str = "cpu"
     precision: str = "fp32"
     workers: int = 1
+    timeout: float = 120.0
+    image_rate: float = DEFAULT_FPS
     overwrite: bool = False
     model_weights: Path | None = None
     precomputed: Path | None = None
     thorough: bool = False
+
+
+@dataclass(frozen=True)
+class FaceReport:
+    """What came of one face."""
+
+    file: Path
+    score: float
+    frames: int
+    frames_with_face: int
+    trusted_share: float
 
 
 @dataclass(frozen=True)
@@ -65,18 +96,35 @@ class VideoReport:
     video: Path
     error: str = ""
     notice: str = ""
-    score: float = 0.0
     frames: int = 0
-    frames_with_face: int = 0
-    trusted_share: float = 0.0
+    faces: tuple[FaceReport, ...] = ()
 
-    def log_line(self) -> str:
-        """`<video> <score> <ISO time> <frames> <frames with a face> <trusted share>`."""
+    def log_lines(self) -> Iterator[str]:
+        """`<video> <score> <ISO time> <frames> <frames with a face> <trusted share>`, a line a
+        face; those after the first tell their number."""
         now = datetime.now().astimezone().isoformat(timespec="seconds")
-        return (
-            f"{self.video.name} {self.score:.4f} {now} frames={self.frames} "
-            f"with_face={self.frames_with_face} trusted={self.trusted_share:.4f}"
-        )
+        name = " ".join(self.video.name.split())
+        for number, face in enumerate(self.faces, start=1):
+            which = f" face={number}" if number > 1 else ""
+            yield (
+                f"{name} {face.score:.4f} {now} frames={self.frames} "
+                f"with_face={face.frames_with_face} trusted={face.trusted_share:.4f}{which}"
+            )
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a video's landmarks come from: for the header, and a notice."""
+
+    face_detector: str
+    landmark_detector: str
+    calibration: str
+    more: dict[str, Any]
+    frames: int
+    shots: int
+    fps: float
+    people: int = 1
+    notice: str = ""
 
 
 class VideoExtractor:
@@ -89,130 +137,230 @@ class VideoExtractor:
     def __init__(self, options: ExtractionOptions) -> None:
         self._options = options
         self._detectors = None if options.precomputed else _make_detectors(options)
+        self._embedder = None if options.precomputed else _make_embedder(options)
 
-    def extract(self, video: Path, output: Path, show_progress: bool) -> VideoReport:
-        """Writes the landmark file of a video; what is wrong with the video ends in the report."""
+    def extract(self, path: Path, output: Path, show_progress: bool) -> VideoReport:
+        """Writes the landmark files of a video; what is wrong with it ends in the report."""
         try:
-            return self._extract(video, output, show_progress)
+            threads = max(1, (os.cpu_count() or 1) // self._options.workers)
+            threads = 0 if self._options.workers == 1 else threads
+            with Video(path, self._options.image_rate, threads) as video:
+                return self._extract(video, output, show_progress)
         except InputError as error:
-            return VideoReport(video, error=_about(video, str(error)))
+            return VideoReport(path, error=_about(path, str(error)))
         except Exception as error:
             if os.environ.get("LRNET_DEBUG"):
                 raise
-            return VideoReport(video, error=f"{video}: {type(error).__name__}: {error}")
+            return VideoReport(path, error=f"{path}: {type(error).__name__}: {error}")
 
-    def _extract(self, video: Path, output: Path, show_progress: bool) -> VideoReport:
-        info = probe(video)
+    def _extract(self, video: Video, output: Path, show_progress: bool) -> VideoReport:
+        watch = _Watch(video, self._options.timeout, show_progress)
         with FaceSpool() as spool:
-            detected, header, notice = self._find_landmarks(info, spool, show_progress)
-            boxes = detected.crops(self._options.crop)
-            if spool.holds(boxes):
-                faces = spool.faces(boxes)
-            else:
-                faces = cut_faces(read_frames(video), boxes, detected.first_frame)
-            with _watched(faces, info, "calibrate", len(boxes), show_progress) as watched:
-                calibrated = calibrate_landmarks(watched, detected, boxes)
+            faces, source = self._find_faces(video, spool, watch)
+            frames_lost = video.frames_lost
+            calibrated = [self._calibrate(video, face, source, spool, watch) for face in faces]
         if self._options.visualize:
-            self._draw(info, detected, calibrated.in_frames(boxes), show_progress)
-        report = VideoReport(
-            video,
-            score=detected.score,
-            frames=len(detected.detected) + detected.first_frame,
-            frames_with_face=int(detected.detected.sum()),
-            trusted_share=calibrated.trusted_share,
-            notice="; ".join(filter(None, [notice, *_notices(detected)])),
-        )
-        header = {**self._header(info, report, detected), **header}
-        write_landmarks(output, LandmarkTrack(calibrated.landmarks, NORMALIZED, header))
-        return report
+            self._draw(video, output, faces, calibrated, watch)
+        reports = self._write(video, output, faces, calibrated, source, frames_lost)
+        notices = filter(None, [source.notice, *_notices(faces[0], source, frames_lost)])
+        return VideoReport(video.path, "", "; ".join(notices), source.frames, tuple(reports))
 
-    def _find_landmarks(
-        self, info: VideoInfo, spool: FaceSpool, show_progress: bool
-    ) -> tuple[DetectedTrack, dict[str, Any], str]:
-        """The landmarks, what the header says of their origin, and a notice."""
+    def _find_faces(
+        self, video: Video, spool: FaceSpool, watch: _Watch
+    ) -> tuple[list[FaceTrack], _Source]:
+        """The faces that get a file, the main one first."""
         if self._detectors is None:
-            return self._take_landmarks(info)
-        thorough = self._options.thorough
-        every = 1 if thorough else self._options.detect_every
-        follower = FaceFollower(*self._detectors, every, whole_frames=thorough)
-        frames = read_frames(info.path)
-        with _watched(frames, info, "detect", info.frames, show_progress) as watched:
-            detected = detect_landmarks(watched, follower, None if thorough else spool)
-        face_detector, landmark_detector = self._detectors
-        origin = {
-            "face_detector": face_detector.name,
-            "landmark_detector": landmark_detector.name,
-            "detect_every": follower.detect_every,
-        }
-        return detected, origin, ""
+            return self._take_landmarks(video)
+        options, (face_detector, landmark_detector) = self._options, self._detectors
+        calibration = options.calibration or landmark_detector.calibration
+        every = 1 if options.thorough else options.detect_every
+        tracker = FaceTracker(*self._detectors, every, options.thorough, video.fps)
+        sampler = IdentitySampler(self._embedder, video.fps)
+        keep = None if options.thorough or calibration == "none" else spool
+        frames = mark_shots(video.frames())
+        with watch(frames, "detect", video.announced) as watched:
+            found = detect_faces(watched, tracker, video.fps, keep, sampler)
+        people = tell_people_apart(found)
+        faces = [people[0], *(face for face in people[1:] if worth_a_file(face))]
+        more = {"detect_every": tracker.detect_every}
+        source = _Source(
+            face_detector.name,
+            landmark_detector.name,
+            calibration,
+            more,
+            found.frames,
+            found.shots,
+            found.fps,
+            len(people),
+        )
+        return faces[: options.faces or None], source
+
+    def _take_landmarks(self, video: Video) -> tuple[list[FaceTrack], _Source]:
+        assert self._options.precomputed is not None
+        found = read_precomputed(find_precomputed(video.path, self._options.precomputed))
+        size = video.width, video.height
+        track = track_of_landmarks(
+            found.landmarks, found.detected, *size, found.score, fps=video.fps
+        )
+        covered, notice = len(found.landmarks), ""
+        if video.announced and covered < video.announced:
+            notice = f"{found.path} covers {covered} of {video.announced} frames"
+        calibration = self._options.calibration or "published"
+        origin = {"precomputed": found.path.name}
+        name = "precomputed"
+        return [track], _Source(
+            name, name, calibration, origin, covered, 1, video.fps, notice=notice
+        )
+
+    def _calibrate(
+        self, video: Video, face: FaceTrack, source: _Source, spool: FaceSpool, watch: _Watch
+    ) -> CalibratedTrack:
+        crops = face.crops(self._options.crop)
+        if source.calibration == "none":
+            return normalize_landmarks(face, crops)
+        pieces = list(zip(face.segments, crops, strict=True))
+        if all(spool.holds(one.run, one.start, boxes) for one, boxes in pieces):
+            parts = [spool.faces(one.run, one.start, boxes) for one, boxes in pieces]
+            cut: Iterator[np.ndarray] = chain.from_iterable(parts)
+        else:
+            cut = cut_faces(video.pictures(), face.numbers, crops)
+        with watch(cut, "calibrate", len(face.numbers)) as watched:
+            return calibrate_landmarks(watched, face, crops)
 
     def _draw(
-        self, info: VideoInfo, detected: DetectedTrack, calibrated: np.ndarray, show_progress: bool
+        self,
+        video: Video,
+        output: Path,
+        faces: Sequence[FaceTrack],
+        calibrated: Sequence[CalibratedTrack],
+        watch: _Watch,
     ) -> None:
-        frames = islice(read_frames(info.path), detected.first_frame, None)
-        with _watched(frames, info, "draw", len(calibrated), show_progress) as watched:
-            draw_tracks(watched, detected.landmarks, calibrated, self._options.visualize_path, info)
+        drawn = [
+            DrawnFace(
+                face_path(output, number).name,
+                face.numbers,
+                face.landmarks,
+                track.in_frames(face.crops(self._options.crop)),
+            )
+            for number, (face, track) in enumerate(zip(faces, calibrated, strict=True), start=1)
+        ]
+        with watch(video.pictures(), "draw", video.announced) as watched:
+            draw_faces(watched, drawn, self._options.visualize_path, video.path.name, video.fps)
 
-    def _take_landmarks(self, info: VideoInfo) -> tuple[DetectedTrack, dict[str, Any], str]:
-        assert self._options.precomputed is not None
-        found = read_precomputed(find_precomputed(info.path, self._options.precomputed))
-        height, width = frame_size(info.path)
-        detected = track_of_landmarks(found.landmarks, found.detected, width, height, found.score)
-        covered = len(found.landmarks)
-        notice = ""
-        if info.frames and covered < info.frames:
-            notice = f"{found.path} covers {covered} of {info.frames} frames; only those are used"
-        origin = {
-            "face_detector": "precomputed",
-            "landmark_detector": "precomputed",
-            "precomputed": found.path.name,
-        }
-        return detected, origin, notice
+    def _write(
+        self,
+        video: Video,
+        output: Path,
+        faces: Sequence[FaceTrack],
+        calibrated: Sequence[CalibratedTrack],
+        source: _Source,
+        frames_lost: int,
+    ) -> list[FaceReport]:
+        """Writes the files, the main face's last: where it exists, all are there."""
+        for stale in faces_beside(output):
+            stale.unlink(missing_ok=True)
+        reports = []
+        for number, (face, track) in enumerate(zip(faces, calibrated, strict=True), start=1):
+            path = face_path(output, number)
+            seen = int(face.detected.sum())
+            reports.append(
+                FaceReport(path, face.score, len(face.numbers), seen, track.trusted_share)
+            )
+        jobs = list(zip(faces, calibrated, reports, strict=True))
+        for number, (face, track, report) in reversed(list(enumerate(jobs, start=1))):
+            turns = upright_turns(face.landmarks)
+            header = {
+                **_header_of_video(video, source, frames_lost, self._options.crop),
+                **_header_of_face(face, report, source),
+                "face": f"{number} of {len(faces)}",
+                "segments": describe_segments((s.numbers, s.times) for s in face.segments),
+            }
+            landmarks = track.landmarks
+            if turns:
+                header["turned"] = 90 * turns
+                landmarks = _turn_upright(landmarks, turns)
+            write_landmarks(report.file, LandmarkTrack(landmarks, NORMALIZED, header))
+        return reports
 
-    def _header(
-        self, info: VideoInfo, report: VideoReport, detected: DetectedTrack
-    ) -> dict[str, Any]:
-        return {
-            "video": info.path.name,
-            "fps": f"{info.fps:.6g}",
-            "frames": len(detected.detected),
-            "first_frame": detected.first_frame,
-            "width": detected.frame_width,
-            "height": detected.frame_height,
-            "face_detector": "",  # their places in the file; filled in by where landmarks come from
-            "landmark_detector": "",
-            "crop": self._options.crop,
-            "score": f"{report.score:.4f}",
-            "frames_with_face": report.frames_with_face,
-            "trusted_share": f"{report.trusted_share:.4f}",
-        }
+
+def _turn_upright(landmarks: np.ndarray, turns: int) -> np.ndarray:
+    """Normalized landmarks, turned counter-clockwise about the crop's middle by quarter turns."""
+    x, y = landmarks[..., 0], landmarks[..., 1]
+    return np.stack({1: (y, -x), 2: (-x, -y), 3: (-y, x)}[turns], axis=-1)
 
 
-@contextmanager
-def _watched(
-    items: Iterable[np.ndarray], info: VideoInfo, task: str, total: int, show_progress: bool
-) -> Iterator[Iterable[np.ndarray]]:
+def _header_of_video(video: Video, source: _Source, frames_lost: int, crop: str) -> dict[str, Any]:
+    return {
+        "video": video.path.name,
+        "fps": f"{source.fps:.6g}",
+        "width": video.width,
+        "height": video.height,
+        "video_frames": source.frames,
+        "frames_lost": frames_lost,
+        "shots": source.shots,
+        "people": source.people,
+        "face_detector": source.face_detector,
+        "landmark_detector": source.landmark_detector,
+        **source.more,
+        "crop": crop,
+        "calibration": source.calibration,
+    }
+
+
+def _header_of_face(face: FaceTrack, report: FaceReport, source: _Source) -> dict[str, Any]:
+    poses = head_poses(face.landmarks, face.frame_width, face.frame_height)
+    quartiles = {
+        name: " ".join(f"{value:.0f}" for value in np.percentile(poses[:, column], (25, 50, 75)))
+        for column, name in enumerate(("yaw", "pitch", "roll"))
+        if len(poses)
+    }
+    return {
+        "frames": report.frames,
+        "first_frame": int(face.numbers[0]),
+        "frames_with_face": report.frames_with_face,
+        "share_of_frames": f"{report.frames_with_face / source.frames:.4f}",
+        "score": f"{report.score:.4f}",
+        "trusted_share": f"{report.trusted_share:.4f}",
+        "seconds": f"{face.seconds:.3f}",
+        "face_pixels": f"{face.pixels:.1f}",
+        "eye_pixels": f"{face.eye_pixels:.1f}",
+        "movement": f"{face.movement:.5f}",
+        **quartiles,
+    }
+
+
+class _Watch:
     """Pictures made in a thread, a few ahead of their use, with a progress bar."""
-    with Prefetch(items) as prefetched:
-        if not show_progress:
-            yield prefetched
-            return
-        name = f"{info.path.name} {task}"
-        bar = progress(prefetched, desc=name, unit="frame", total=total or None, leave=False)
-        with bar:
-            yield bar
+
+    def __init__(self, video: Video, timeout: float, show_progress: bool) -> None:
+        self._name = video.path.name
+        self._timeout = timeout or None
+        self._show = show_progress
+
+    @contextmanager
+    def __call__(self, items: Iterable[Item], task: str, total: int) -> Iterator[Iterable[Item]]:
+        with Prefetch(items, timeout=self._timeout) as prefetched:
+            if not self._show:
+                yield prefetched
+                return
+            name = f"{self._name} {task}"
+            bar = progress(prefetched, desc=name, unit="frame", total=total or None, leave=False)
+            with bar:
+                yield bar
 
 
 def _about(video: Path, reason: str) -> str:
     return reason if reason.startswith(str(video)) else f"{video}: {reason}"
 
 
-def _notices(detected: DetectedTrack) -> Iterator[str]:
-    share = detected.detected.mean()
+def _notices(face: FaceTrack, source: _Source, frames_lost: int) -> Iterator[str]:
+    share = face.detected.sum() / source.frames
     if share < FEW_DETECTIONS:
         yield f"the face is seen in {share:.0%} of the frames only; do not trust its score"
-    if detected.first_frame:
-        yield f"{detected.first_frame} leading frames without a face dropped"
+    if face.movement < STILL_MOVEMENT:
+        yield "nothing moves in the face: it is a still picture"
+    if frames_lost:
+        yield f"{frames_lost} damaged frames left out"
 
 
 def _make_detectors(options: ExtractionOptions) -> tuple[FaceDetector, LandmarkDetector]:
@@ -221,3 +369,10 @@ def _make_detectors(options: ExtractionOptions) -> tuple[FaceDetector, LandmarkD
         make_face_detector(options.face_detector, *where),
         make_landmark_detector(options.landmark_detector, *where, options.precision),
     )
+
+
+def _make_embedder(options: ExtractionOptions) -> FaceEmbedder | None:
+    try:
+        return FaceEmbedder(obtain_model(DLIB_EMBEDDING, options.model_weights))
+    except (InputError, ImportError):  # people are then not known again across gaps and cuts
+        return None

@@ -1,32 +1,48 @@
-"""One face through a video: which box is its, and which landmarks to believe."""
+"""Every face through a shot: which box is whose, and which landmarks to believe.
+
+A face that is followed is called a run: from the frame in which it is first found to the last
+before it is lost for longer than a short gap, or before the shot ends. Which runs show the same
+person is another matter (`utils.tracking.identity`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..face_boxes import box_of_landmarks, overlaps
 from ..FaceDetector.interface import FaceDetector
-from ..LandmarkDetector.interface import LandmarkDetector
+from ..LandmarkDetector.interface import Found, LandmarkDetector
 from ..shared import LANDMARKS
 
 LARGEST_MOVE = 0.5  # of the last face's size, for its centre
 LEAST_GROWTH, LARGEST_GROWTH = 0.7, 1.3  # of its size
-LEAST_SCORE = 0.1
 LEAST_OVERLAP = 0.05  # intersection over union with the last face: else it is somebody else
+SAME_FACE = 0.3  # a box that overlaps a followed face by more is that face
+DOUBLE = 0.5  # two runs that overlap by more follow one face
+GAP_SECONDS = 0.2  # that a face may be lost for and still be the same run
+LOOK_AROUND = 3  # times its period, a detector that searches near the face looks everywhere
+MOST_FACES = 8  # followed at once, the largest
 
 
-def choose_box(boxes: np.ndarray, last_box: np.ndarray | None) -> np.ndarray | None:
-    """The followed face's box (4,) among `boxes` (n, 5): the largest at first, then the nearest."""
-    if not len(boxes):
-        return None
-    corners = boxes[:, :4]
-    if last_box is None:
-        return corners[(corners[:, 2:] - corners[:, :2]).prod(axis=1).argmax()]
-    shared = overlaps(last_box, corners)
-    return corners[shared.argmax()] if shared.max() >= LEAST_OVERLAP else None
+def assign(last_boxes: np.ndarray, boxes: np.ndarray) -> list[int | None]:
+    """For each followed face the box that is its, by the largest overlap in all.
+
+    Args:
+        last_boxes: (m, 4), where the faces were; boxes: (n, 4 or more), what was found.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    chosen: list[int | None] = [None] * len(last_boxes)
+    if not len(last_boxes) or not len(boxes):
+        return chosen
+    shared = np.array([overlaps(last, boxes[:, :4]) for last in last_boxes])
+    for face, box in zip(*linear_sum_assignment(-shared), strict=True):
+        if shared[face, box] >= LEAST_OVERLAP:
+            chosen[face] = int(box)
+    return chosen
 
 
 def follows(landmarks: np.ndarray, last: np.ndarray) -> bool:
@@ -36,24 +52,45 @@ def follows(landmarks: np.ndarray, last: np.ndarray) -> bool:
     size, last_size = (high - low).max(), (last_high - last_low).max()
     move = np.linalg.norm((low + high) / 2 - (last_low + last_high) / 2)
     grown_to = size / max(last_size, 1)
-    return move <= LARGEST_MOVE * last_size and LEAST_GROWTH <= grown_to <= LARGEST_GROWTH
+    return bool(move <= LARGEST_MOVE * last_size and LEAST_GROWTH <= grown_to <= LARGEST_GROWTH)
 
 
-@dataclass(frozen=True)
-class Detection:
-    """What was found in one frame: landmarks (68, 2) in frame pixels, and their score."""
+@dataclass
+class _Face:
+    """A run that goes on."""
 
-    landmarks: np.ndarray
-    score: float
+    run: int
+    box: np.ndarray  # (4,), where it is looked for
+    place: np.ndarray | None = None
+    landmarks: np.ndarray | None = None  # that were believed last
+    missing: int = 0  # frames since
+
+    def accept(self, found: Found, least_score: float) -> bool:
+        if found.score < least_score or found.landmarks.shape != (LANDMARKS, 2):
+            return False
+        if self.landmarks is not None and not follows(found.landmarks, self.landmarks):
+            return False
+        self.landmarks, self.place = found.landmarks, found.place
+        self.box = box_of_landmarks(found.landmarks)
+        return True
 
 
-class FaceFollower:
-    """Follows the face that is largest when the first one is seen.
+@dataclass
+class _Plan:
+    """Where faces are looked for in the frames of a batch."""
+
+    faces: list[tuple[int, _Face]] = field(default_factory=list)  # frame of the batch, face
+    places: list[np.ndarray] = field(default_factory=list)
+
+
+class FaceTracker:
+    """Follows the faces of one shot after another.
 
     Args:
-        detect_every: look for the box on each frame of this period, and on every frame while the
-            face is lost; 0 takes the landmark detector's own period.
-        whole_frames: look for the box in whole frames even where the face's place is known.
+        detect_every: look for boxes on each frame of this period, and on every frame while a face
+            is lost or none is known; 0 takes the landmark detector's own period.
+        whole_frames: look for boxes in whole frames even where the faces' places are known.
+        fps: of the video; says how many frames a short gap has.
     """
 
     def __init__(
@@ -62,56 +99,109 @@ class FaceFollower:
         landmark_detector: LandmarkDetector,
         detect_every: int = 0,
         whole_frames: bool = False,
+        fps: float = 25.0,
     ) -> None:
-        self._faces = face_detector
+        self._detector = face_detector
         self._landmarks = landmark_detector
         self.detect_every = detect_every or landmark_detector.detect_every
-        self._whole_frames = whole_frames
+        self._near = face_detector.searches_near and not whole_frames
+        self._longest_gap = max(1, round(GAP_SECONDS * fps))
         self._frames_seen = 0
-        self._last: np.ndarray | None = None  # the landmarks that were believed last
-        self._lost = True
+        self._runs = 0
+        self._faces: list[_Face] = []
 
     @property
     def batch_size(self) -> int:
         return self._landmarks.batch_size
 
-    def follow(self, frames: Sequence[np.ndarray]) -> list[Detection | None]:
-        """The face in the next frames of the video, None where it was not found."""
-        boxes = self._boxes(frames)
+    @property
+    def alive(self) -> set[int]:
+        """The runs that may go on in the next frame."""
+        return {face.run for face in self._faces}
+
+    def end_shot(self) -> None:
+        """Forgets all faces: the next frame shows something else."""
+        self._faces = []
+
+    def track(self, frames: Sequence[np.ndarray]) -> list[dict[int, Found]]:
+        """The faces in the next frames of a shot, by the number of their run."""
+        plan = self._plan(frames)
         self._frames_seen += len(frames)
-        seen = [index for index, box in enumerate(boxes) if box is not None]
-        found: list[Detection | None] = [None] * len(frames)
-        if seen:
-            landmarks, scores = self._landmarks.detect(
-                [frames[index] for index in seen], np.array([boxes[index] for index in seen])
-            )
-            for index, points, score in zip(seen, landmarks, scores, strict=True):
-                found[index] = self._believe(points, float(score))
-        self._lost = found[-1] is None
-        return found
+        shown = [frames[index] for index, _ in plan.faces]
+        said = self._landmarks.detect(shown, plan.places) if shown else []
+        seen: list[dict[int, Found]] = [{} for _ in frames]
+        for (index, face), found in zip(plan.faces, said, strict=True):
+            if face.accept(found, self._landmarks.least_score):
+                face.missing = 0
+                seen[index][face.run] = found
+            else:
+                face.missing += 1
+        for face in self._faces:
+            if not any(face is planned for _, planned in plan.faces):
+                face.missing += len(frames)
+        self._end_doubles(seen)
+        self._faces = [face for face in self._faces if face.missing <= self._longest_gap]
+        return seen
 
-    def _boxes(self, frames: Sequence[np.ndarray]) -> list[np.ndarray | None]:
-        searched = [
-            index
-            for index in range(len(frames))
-            if self._lost or (self._frames_seen + index) % self.detect_every == 0
-        ]
-        last_box = None if self._last is None else box_of_landmarks(self._last)
-        near = None if self._lost or self._whole_frames else last_box
-        found = self._faces.detect([frames[index] for index in searched], near) if searched else []
-        candidates = dict(zip(searched, found, strict=True))
-        box, boxes = last_box, []
-        for index in range(len(frames)):
-            if index in candidates:
-                box = choose_box(candidates[index], last_box)
-                last_box = box if box is not None else last_box
-            boxes.append(box)
-        return boxes
+    def _plan(self, frames: Sequence[np.ndarray]) -> _Plan:
+        plan = _Plan()
+        for index, frame in enumerate(frames):
+            # within a batch nothing is known yet of the frames before: they count as found
+            lost = any(face.missing for face in self._faces) or not self._faces
+            if lost or (self._frames_seen + index) % self.detect_every == 0:
+                self._look(frame, self._frames_seen + index, lost)
+            for face in self._faces:
+                if face.place is not None:
+                    plan.faces.append((index, face))
+                    plan.places.append(face.place)
+        return plan
 
-    def _believe(self, landmarks: np.ndarray, score: float) -> Detection | None:
-        if score < LEAST_SCORE or landmarks.shape != (LANDMARKS, 2):
-            return None
-        if self._last is not None and not follows(landmarks, self._last):
-            return None
-        self._last = landmarks
-        return Detection(landmarks, score)
+    def _look(self, frame: np.ndarray, number: int, lost: bool) -> None:
+        """Finds boxes: gives faces theirs, and starts new runs with the others."""
+        if self._near and not lost:
+            for face in self._faces:
+                boxes = self._detector.detect([frame], face.box)[0]
+                self._update([face], frame, boxes)
+            if number % (LOOK_AROUND * self.detect_every) == 0:
+                self._start(frame, self._detector.detect([frame])[0])
+            return
+        boxes = self._detector.detect([frame])[0]
+        self._update(self._faces, frame, boxes)
+        self._start(frame, boxes)
+
+    def _update(self, faces: Sequence[_Face], frame: np.ndarray, boxes: np.ndarray) -> None:
+        last = np.array([face.box for face in faces]).reshape(-1, 4)
+        for face, chosen in zip(faces, assign(last, boxes), strict=True):
+            if not self._takes_boxes(face):
+                continue
+            if chosen is None:
+                face.place = None  # nowhere to look
+            else:
+                face.box = boxes[chosen, :4]
+                face.place = self._landmarks.place_of_box(frame, boxes[chosen])
+
+    def _takes_boxes(self, face: _Face) -> bool:
+        """A mesh knows better than a box where its face is, until it is lost."""
+        return self._landmarks.calibration == "published" or face.missing > 0
+
+    def _start(self, frame: np.ndarray, boxes: np.ndarray) -> None:
+        sizes = (boxes[:, 2:4] - boxes[:, :2]).prod(axis=1)
+        for box in boxes[np.argsort(-sizes)]:
+            known = np.array([face.box for face in self._faces]).reshape(-1, 4)
+            free = not len(known) or overlaps(box[:4], known).max() < SAME_FACE
+            if free and len(self._faces) < MOST_FACES:
+                place = self._landmarks.place_of_box(frame, box)
+                self._faces.append(_Face(self._runs, box[:4], place))
+                self._runs += 1
+
+    def _end_doubles(self, seen: list[dict[int, Found]]) -> None:
+        """Of two runs that have come to follow one face, the one that scores less ends."""
+        known = [face for face in self._faces if face.landmarks is not None and not face.missing]
+        for index, face in enumerate(known):
+            for other in known[index + 1 :]:
+                if overlaps(face.box, other.box[None])[0] > DOUBLE:
+                    scores = [seen[-1][one.run].score for one in (face, other)]
+                    ended = other if scores[0] >= scores[1] else face
+                    for frame in seen:
+                        frame.pop(ended.run, None)
+                    ended.missing = self._longest_gap + 1

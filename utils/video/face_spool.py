@@ -23,8 +23,9 @@ LARGEST_SHARE_OF_DISK = 0.25  # of what is free; beyond it the video is decoded 
 
 @dataclass(frozen=True)
 class _Region:
-    """A rectangle of a frame in the file: its corner in frame pixels, its shape."""
+    """A rectangle of a frame: where in the file, its corner in frame pixels, its shape."""
 
+    offset: int
     left: int
     top: int
     shape: tuple[int, int, int]
@@ -40,15 +41,15 @@ class _Region:
 
 
 class FaceSpool:
-    """Keeps the surroundings of a face, frame by frame; a context manager.
+    """Keeps the surroundings of faces, frame by frame; a context manager.
 
-    `add` every frame from the first that shows the face; then, where `holds` says so, `faces` cuts
-    the crops without the video.
+    `add` every frame of a run from the first that shows the face; then, where `holds` says so,
+    `faces` cuts the crops without the video.
     """
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
-        self._regions: list[_Region] = []
+        self._runs: dict[int, list[_Region]] = {}
         self._bytes = 0
         self._limit = 0
 
@@ -65,10 +66,10 @@ class FaceSpool:
             with contextlib.suppress(OSError):  # what could not be written is not wanted any more
                 self._file.close()
         self._file = None
-        self._regions = []
+        self._runs = {}
 
-    def add(self, frame: np.ndarray, landmarks: np.ndarray) -> None:
-        """Keeps what surrounds landmarks (68, 2) in frame pixels; gives up on a full disk."""
+    def add(self, run: int, frame: np.ndarray, landmarks: np.ndarray) -> None:
+        """Keeps what surrounds a run's landmarks (68, 2) in its next frame; none on a full disk."""
         if self._file is None:
             return
         low, high = landmarks.min(axis=0), landmarks.max(axis=0)
@@ -76,7 +77,8 @@ class FaceSpool:
         left, top = np.clip((low + high) / 2 - half, 0, None).astype(int)
         right, bottom = np.maximum((low + high) / 2 + half + 1, 1).astype(int)
         pixels = np.ascontiguousarray(frame[top:bottom, left:right])
-        self._regions.append(_Region(int(left), int(top), pixels.shape))
+        region = _Region(self._bytes, int(left), int(top), pixels.shape)
+        self._runs.setdefault(run, []).append(region)
         self._bytes += pixels.nbytes
         try:
             if self._bytes > self._limit:
@@ -86,22 +88,23 @@ class FaceSpool:
         except OSError:
             self._give_up()
 
-    def holds(self, boxes: Sequence[CropBox]) -> bool:
-        """Whether the crop of every frame lies in what was kept of it."""
+    def holds(self, run: int, start: int, boxes: Sequence[CropBox]) -> bool:
+        """Whether the crops of a run's frames from frame `start` on lie in what was kept of it."""
         try:
             if self._file is not None:
                 self._file.flush()  # the last bytes may be those for which there is no room
         except OSError:
             self._give_up()
-        return len(boxes) == len(self._regions) and all(
-            region.holds(box) for region, box in zip(self._regions, boxes, strict=True)
+        regions = self._runs.get(run, [])[start : start + len(boxes)]
+        return len(boxes) == len(regions) and all(
+            region.holds(box) for region, box in zip(regions, boxes, strict=True)
         )
 
-    def faces(self, boxes: Sequence[CropBox]) -> Iterator[np.ndarray]:
-        """The crops (400, 400, 3) of all frames, as `cut_face` cuts them from the frames."""
+    def faces(self, run: int, start: int, boxes: Sequence[CropBox]) -> Iterator[np.ndarray]:
+        """The crops (400, 400, 3) of a run's frames, as `cut_face` cuts them from the frames."""
         assert self._file is not None
-        self._file.seek(0)
-        for region, box in zip(self._regions, boxes, strict=True):
+        for region, box in zip(self._runs[run][start:], boxes, strict=False):
+            self._file.seek(region.offset)
             pixels = np.frombuffer(self._file.read(int(np.prod(region.shape))), np.uint8)
             inside = CropBox(box.left - region.left, box.top - region.top, box.side)
             yield cut_face(pixels.reshape(region.shape), inside)

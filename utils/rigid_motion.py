@@ -1,0 +1,64 @@
+"""The rigid motion of a face, taken off its landmarks: what is left is how the face itself moves.
+
+Each frame of a clip is carried onto the clip's mean shape by the similarity transform that fits
+best (Procrustes analysis; in the complex plane it is z -> a z, exactly). What the transform took is
+told beside it. Both are in units of the distance between the eyes, so that neither the size of the
+face nor the landmark format matters.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .shared import LEFT_EYE, RIGHT_EYE
+
+ROUNDS = 2  # of fitting frames to a mean shape and taking the mean anew
+
+
+def _fit(frames: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    """The factors (..., frames, 1) that carry centred frames onto a centred shape."""
+    energy = (frames.conj() * frames).sum(axis=-1, keepdims=True).real
+    return (frames.conj() * shape).sum(axis=-1, keepdims=True) / np.maximum(energy, 1e-20)
+
+
+def take_off_rigid_motion(clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Splits clips into the face's own motion and the head's.
+
+    Args:
+        clips: (n, frames, 68, 2) landmarks, in any units, upright or as `aligned` files have them.
+
+    Returns:
+        What is left (n, frames, 68, 2), less the clip's mean shape; and of each frame's transform
+        log scale and angle in radians (n, frames, 2), less their means. float32, in distances
+        between the eyes.
+    """
+    points = (clips[..., 0] + 1j * clips[..., 1]).astype(np.complex64)
+    points = points - points.mean(axis=-1, keepdims=True)
+    shape = points[:, :1]
+    for _ in range(ROUNDS):
+        mean = (_fit(points, shape) * points).mean(axis=1, keepdims=True)
+        eyes = mean[..., LEFT_EYE].mean(axis=-1) - mean[..., RIGHT_EYE].mean(axis=-1)
+        shape = mean / np.where(np.abs(eyes) < 1e-10, 1, eyes)[..., None]
+    factors = _fit(points, shape)
+    fitted = factors * points
+    own = fitted - fitted.mean(axis=1, keepdims=True)
+    left = np.stack([own.real, own.imag], axis=-1)
+    factors = factors[..., 0]
+    scale = -np.log(np.maximum(np.abs(factors), 1e-20))
+    mean_turn = factors.mean(axis=1, keepdims=True)
+    angle = -np.angle(factors * mean_turn.conj())
+    transform = np.stack([scale - scale.mean(axis=1, keepdims=True), angle], axis=-1)
+    return left.astype(np.float32), transform.astype(np.float32)
+
+
+def own_movement(landmarks: np.ndarray) -> float:
+    """How much a face moves in itself: the root mean square of what is left of landmarks.
+
+    Args:
+        landmarks: (frames, 68, 2).
+
+    Returns:
+        In distances between the eyes. A photograph has what its landmarks' noise makes of it.
+    """
+    left, _ = take_off_rigid_motion(landmarks[None])
+    return float(np.sqrt(np.mean(np.square(left)) * 2))

@@ -1,0 +1,79 @@
+"""An iterator that runs a few items ahead in a thread."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from ..errors import InputError
+
+Item = TypeVar("Item")
+LEAVING_SECONDS = 2.0  # how long a thread is waited for that is asked to end
+
+
+class Prefetch(Iterator[Item]):
+    """Runs an iterator in a thread, a few items ahead, so that decoding overlaps with the rest.
+
+    Use as a context manager: leaving it early stops the thread.
+
+    Args:
+        ahead: how many items may wait.
+        timeout: seconds after which an item that does not come is an InputError; None waits for
+            ever. The thread is then left to itself, since compiled code cannot be stopped.
+    """
+
+    _END = object()
+
+    def __init__(self, items: Iterable[Item], ahead: int = 4, timeout: float | None = None) -> None:
+        self._items = items
+        self._timeout = timeout
+        self._queue: queue.Queue = queue.Queue(maxsize=ahead)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._fill, daemon=True)
+
+    def __enter__(self) -> Prefetch[Item]:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *ending: object) -> None:
+        self._stopped.set()
+        self._thread.join(None if self._timeout is None else LEAVING_SECONDS)
+
+    def _put(self, message: tuple[object, BaseException | None]) -> bool:
+        while not self._stopped.is_set():
+            try:
+                self._queue.put(message, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def _fill(self) -> None:
+        ending: BaseException | None = None
+        iterator = iter(self._items)
+        try:
+            for item in iterator:
+                if not self._put((item, None)):
+                    break
+        except BaseException as error:
+            ending = error
+        finally:
+            close = getattr(iterator, "close", None)
+            if close:
+                close()
+        self._put((self._END, ending))
+
+    def __next__(self) -> Item:
+        try:
+            item, error = self._queue.get(timeout=self._timeout)
+        except queue.Empty:
+            waited = f"{self._timeout:g} seconds without a new frame"
+            raise InputError(f"given up after {waited}; --timeout allows more") from None
+        if item is self._END:
+            self._put((self._END, None))  # a further `next` ends too
+            if error is not None:
+                raise error
+            raise StopIteration
+        return item
