@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint bench weights samples clean
+.PHONY: demo test lint bench weights cross-validation samples clean
 
 # From the videos in input/ to labels.
 demo: $(VENV)/runtime
@@ -19,16 +19,16 @@ lint: $(VENV)/development
 bench: $(VENV)/development
 	$(RUN) -m benchmarks.run
 
-# How the bundled weights and the sample videos were made.
+# How the bundled weights and the sample videos were made, and how they are measured.
 TRACKS ?= ../shared/training
-MADE := datasets/made
+RECIPE := --config training/bundled.yaml --tracks $(TRACKS)
+OUT_OF_FOLD := training/out_of_fold
 weights: $(VENV)/development
-	$(RUN) -m training.make_fakes --videos $(TRACKS)/real --output $(MADE)/train \
-	  --groups training/footage_groups.yaml --versions 4 --workers 2
-	for format in normalized aligned; do \
-	  $(RUN) -m training.train --config training/bundled.yaml --tracks $(TRACKS) --dataset $(MADE) \
-	    --format $$format --output model_weights/bundled-$$format || exit; \
-	done
+	$(RUN) -m training.train $(RECIPE) --scale $(OUT_OF_FOLD).json --output model_weights/bundled
+
+cross-validation: $(VENV)/development
+	$(RUN) -m training.cross_validate $(RECIPE) --by source --output $(OUT_OF_FOLD).csv
+	$(RUN) -m training.figures $(OUT_OF_FOLD).csv --detector mediapipe --output $(OUT_OF_FOLD).json
 
 samples: $(VENV)/development
 	$(RUN) -m training.make_sample_videos --output input --landmarks landmarks

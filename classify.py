@@ -34,7 +34,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--weights",
         default="auto",
         metavar="NAME",
-        help="weight set (default: auto, the published ensemble or else the bundled set)",
+        help="weight set (default: auto, the project's own)",
     )
     add(
         "--model_weights",
@@ -45,8 +45,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add(
         "--score",
         choices=SCORES,
-        help="a video's score: share of clips called fake, or their mean probability "
-        "(default: the set's own; vote for published sets, mean for the bundled ones)",
+        help="a video's score: share of clips called fake (vote), their mean probability, or the "
+        "evidence for its likeliest family of fakes (default: the set's own)",
     )
     add(
         "--threshold",
@@ -89,7 +89,6 @@ def main() -> int:
             given.model_weights or PROJECT_WEIGHTS,
             given.score,
             given.threshold,
-            say,
             bar.update,
         )
     write_lines(results, sys.stdout)

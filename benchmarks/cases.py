@@ -25,20 +25,77 @@ def timed(work: Callable[[], int]) -> dict[str, float]:
 
 def decode(video: str) -> dict[str, float]:
     """Decoding alone."""
-    from utils.video.frames import read_frames
+    from utils.video.frames import Video
 
-    return timed(lambda: sum(1 for _ in read_frames(Path(video))))
+    return timed(lambda: sum(1 for _ in Video(Path(video)).frames()))
+
+
+def decode_opencv(video: str) -> dict[str, float]:
+    """Decoding alone, by OpenCV's own reader."""
+    import cv2
+
+    def work() -> int:
+        capture, count = cv2.VideoCapture(video), 0
+        while capture.read()[0]:
+            count += 1
+        return count
+
+    return timed(work)
+
+
+def find_cuts(video: str) -> dict[str, float]:
+    """The detector of cuts alone, on decoded frames."""
+    from utils.video.frames import Video
+    from utils.video.shots import CutDetector
+
+    frames = [
+        frame.picture for frame, _ in zip(Video(Path(video)).frames(), range(120), strict=False)
+    ]
+    detector = CutDetector()
+
+    def work() -> int:
+        for frame in frames:
+            detector.process_frame(frame)
+        return len(frames)
+
+    return timed(work)
+
+
+def mesh(video: str) -> dict[str, float]:
+    """MediaPipe's mesh alone, on decoded frames, one thread."""
+    from utils.FaceDetector import make_face_detector
+    from utils.LandmarkDetector import make_landmark_detector
+    from utils.video.frames import Video
+
+    frames = [
+        frame.picture for frame, _ in zip(Video(Path(video)).frames(), range(120), strict=False)
+    ]
+    detector = make_landmark_detector("mediapipe")
+    box = make_face_detector("blazeface").detect(frames[:1])[0][0]
+    place = detector.place_of_box(frames[0], box)
+
+    def work() -> int:
+        now = place
+        for frame in frames:
+            now = detector.detect([frame], [now])[0].place
+        return len(frames)
+
+    return timed(work)
 
 
 def extract(video: str, *flags: str) -> dict[str, float]:
-    """Decode to written file, one process, dlib; flags are `per-frame`, `thorough`."""
+    """Decode to written file, one process, dlib; flags are `per-frame`, `thorough`, `mediapipe`."""
     from utils.run.video_extraction import ExtractionOptions, VideoExtractor
+
+    mediapipe = "mediapipe" in flags
 
     with tempfile.TemporaryDirectory() as folder:
         options = ExtractionOptions(
             output_path=Path(folder),
             crop="per-frame" if "per-frame" in flags else "stable",
             thorough="thorough" in flags,
+            face_detector="blazeface" if mediapipe else "dlib",
+            landmark_detector="mediapipe" if mediapipe else "dlib",
         )
         extractor = VideoExtractor(options)
 
@@ -75,9 +132,11 @@ def extract_many(video: str, count: str, workers: str) -> dict[str, float]:
 def detect_faces(video: str, every: str) -> dict[str, float]:
     """The face detector alone, on every k-th frame; frames are decoded before."""
     from utils.FaceDetector import make_face_detector
-    from utils.video.frames import read_frames
+    from utils.video.frames import Video
 
-    frames = [frame for frame, _ in zip(read_frames(Path(video)), range(60), strict=False)]
+    frames = [
+        frame.picture for frame, _ in zip(Video(Path(video)).frames(), range(60), strict=False)
+    ]
     detector = make_face_detector("dlib")
 
     def work() -> int:
@@ -91,19 +150,26 @@ def detect_faces(video: str, every: str) -> dict[str, float]:
 def calibrate(video: str) -> dict[str, float]:
     """Calibration alone, from decoded frames and detected landmarks."""
     from utils.FaceDetector import make_face_detector
-    from utils.landmark_utils import calibrate_landmarks, cut_faces, detect_landmarks
+    from utils.landmark_utils import (
+        calibrate_landmarks,
+        cut_faces,
+        detect_faces,
+        tell_people_apart,
+    )
     from utils.LandmarkDetector import make_landmark_detector
-    from utils.tracking.following import FaceFollower
-    from utils.video.frames import read_frames
+    from utils.tracking.following import FaceTracker
+    from utils.video.frames import Video
+    from utils.video.shots import mark_shots
 
-    frames = [frame for frame, _ in zip(read_frames(Path(video)), range(120), strict=False)]
-    follower = FaceFollower(make_face_detector("dlib"), make_landmark_detector("dlib"))
-    track = detect_landmarks(frames, follower)
-    boxes = track.crops("stable")
+    shown = Video(Path(video))
+    frames = [frame for frame, _ in zip(mark_shots(shown.frames()), range(120), strict=False)]
+    tracker = FaceTracker(make_face_detector("dlib"), make_landmark_detector("dlib"))
+    track = tell_people_apart(detect_faces(frames, tracker, shown.fps))[0]
+    crops = track.crops("stable")
 
     def work() -> int:
-        faces = cut_faces(frames, boxes, track.first_frame)
-        return len(calibrate_landmarks(faces, track, boxes).landmarks)
+        faces = cut_faces((frame.picture for frame in frames), track.numbers, crops)
+        return len(calibrate_landmarks(faces, track, crops).landmarks)
 
     return timed(work)
 
@@ -127,10 +193,7 @@ def classify(count: str) -> dict[str, float]:
             from utils.run.classification import classify_files
             from utils.weights.sets import PROJECT_WEIGHTS
 
-            def quiet(_: str) -> None:
-                pass
-
-            classify_files(paths, "bundled", PROJECT_WEIGHTS, "vote", 0.5, quiet)
+            classify_files(paths, "bundled", PROJECT_WEIGHTS, "vote", 0.5)
             return len(paths)
 
         return timed(work)
@@ -195,6 +258,9 @@ CASES = {
     case.__name__: case
     for case in (
         decode,
+        decode_opencv,
+        find_cuts,
+        mesh,
         extract,
         extract_many,
         detect_faces,

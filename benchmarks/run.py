@@ -33,8 +33,14 @@ def video_rows(video: Path, repeats: int) -> Iterator[Row]:
     """One video through every part of extraction."""
     name = video.stem
     decoding = measure("decode", video, repeats=repeats)
-    yield Row(f"{name}: decode only", decoding)
-    for flag in ("stable", "per-frame", "thorough"):
+    opencv = measure("decode_opencv", video, repeats=repeats)
+    yield Row(f"{name}: decode only, OpenCV", opencv)
+    yield Row(f"{name}: decode only", decoding, decoding.rate / opencv.rate, "OpenCV")
+    cuts = measure("find_cuts", video, repeats=repeats)
+    yield Row(f"{name}: finding cuts alone", cuts)
+    mesh = measure("mesh", video, repeats=repeats)
+    yield Row(f"{name}: MediaPipe's mesh alone", mesh)
+    for flag in ("mediapipe", "stable", "per-frame", "thorough"):
         cost = measure("extract", video, flag, repeats=repeats)
         yield Row(f"{name}: extract, {flag}", cost, cost.rate / decoding.rate, "decode only")
     every = measure("detect_faces", video, 1, repeats=repeats)

@@ -5,12 +5,8 @@ from conftest import reference
 
 from utils.calibration.flow_and_kalman import Calibrator, LandmarkKalman, lucas_kanade, normalize
 from utils.deprecated import lucas_kanade_numpy
-from utils.landmark_utils import (
-    calibrate_landmarks,
-    cut_faces,
-    normalize_landmarks,
-    track_of_landmarks,
-)
+from utils.face_tracks import track_of_landmarks
+from utils.landmark_utils import calibrate_landmarks, cut_faces, normalize_landmarks
 from utils.video.frames import Video
 
 

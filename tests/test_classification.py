@@ -16,8 +16,8 @@ from utils.errors import InputError
 from utils.landmark_files.formats import align
 from utils.landmark_files.text import LandmarkTrack, read_landmarks, write_landmarks
 from utils.report.result_writers import write_lines
-from utils.run.classification import choose_sets, list_landmark_files, video_score
-from utils.verdict.results import VideoResult
+from utils.run.classification import clip_scores, list_landmark_files, video_score
+from utils.verdict.results import VideoResult, label_of_video
 from utils.weights.sets import PROJECT_WEIGHTS, read_manifest
 
 SAMPLES = PROJECT / "landmarks"
@@ -55,19 +55,19 @@ def test_bad_files_get_a_line_each_and_cost_no_other_file(monkeypatch, capsys, l
     assert "Traceback" not in errors
 
 
-def test_the_samples_are_told_apart_in_both_formats(monkeypatch, capsys, tmp_path):
+def test_the_samples_are_told_apart(monkeypatch, capsys, tmp_path):
+    """The real one is a portrait brought to life, so that it may be unclear, but not fake."""
     table = tmp_path / "out.csv"
     status, lines, _ = run(
         monkeypatch, capsys, "-i", SAMPLES, "--weights", "bundled", "--csv", table
     )
     assert status == 0
-    assert [line.split()[:2] for line in lines] == [
-        ["sample_fake.txt", "Fake"],
-        ["sample_real.txt", "Real"],
-    ]
+    fake, real = (line.split()[1] for line in lines)
+    assert fake == "Fake" and real in ("Real", "Unclear")
     rows = list(csv.DictReader(table.open()))
-    assert [row["label"] for row in rows] == ["Fake", "Real"]
-    assert rows[0]["clips"] == "10" and rows[0]["error"] == ""
+    assert [row["label"] for row in rows] == [fake, real]
+    assert rows[0]["clips"] == "5" and rows[0]["error"] == ""
+    assert float(rows[0]["score"]) > float(rows[1]["score"]) + 0.2
 
 
 def test_json_holds_every_clip(monkeypatch, capsys, tmp_path):
@@ -77,7 +77,8 @@ def test_json_holds_every_clip(monkeypatch, capsys, tmp_path):
     assert content["weights"] == "bundled" and content["threshold"] == 0.5
     video = content["videos"][0]
     assert video["frames"] == 300 and video["error"] is None
-    assert [clip["start"] for clip in video["clips"]] == list(range(0, 300, 30))
+    assert [clip["start"] for clip in video["clips"]] == list(range(0, 300, 60))
+    assert [clip["time"] for clip in video["clips"]] == pytest.approx([0, 2, 4, 6, 8])
     for clip in video["clips"]:
         assert clip["score"] == pytest.approx((clip["g1"] + clip["g2"]) / 2)
     assert video["mean"] == pytest.approx(np.mean([clip["score"] for clip in video["clips"]]))
@@ -91,21 +92,10 @@ def test_json_tells_why_a_file_has_no_label(monkeypatch, capsys, tmp_path, landm
     assert "29 frames" in by_name["short.txt"]["error"]
 
 
-def test_auto_takes_the_bundled_set_where_the_ensemble_cannot_be_had(monkeypatch, capsys, tmp_path):
-    status, lines, errors = run(monkeypatch, capsys, "-i", SAMPLES, "--model_weights", tmp_path)
-    assert status == 0 and len(lines) == 2
-    assert errors.count("using the bundled weights") == 1
-
-
-def test_auto_leaves_aligned_files_to_the_bundled_set():
-    manifest = read_manifest()
-    said: list[str] = []
-    _, choices = choose_sets(manifest, "auto", reference("weights"), said.append)
-    assert said == [
-        "using the weights ensemble (normalized), bundled (aligned); --weights names others"
-    ]
-    assert [member.name for member in choices["normalized"]] == ["dfo-2024", "ffpp-2024"]
-    assert [member.name for member in choices["aligned"]] == ["bundled-aligned"]
+def test_auto_is_the_projects_own_set_and_says_nothing(monkeypatch, capsys, tmp_path):
+    by_default = run(monkeypatch, capsys, "-i", SAMPLES, "--model_weights", tmp_path)
+    assert by_default == run(monkeypatch, capsys, "-i", SAMPLES, "--weights", "bundled")
+    assert by_default[0] == 0 and by_default[2] == ""
 
 
 def test_a_named_set_that_cannot_be_had_is_an_error(monkeypatch, capsys, tmp_path):
@@ -123,37 +113,51 @@ def test_an_unknown_set_is_an_error_that_names_the_known_ones(monkeypatch, capsy
 
 
 def test_a_weight_file_with_a_wrong_checksum_is_not_used(monkeypatch, capsys, tmp_path):
-    shutil.copytree(PROJECT_WEIGHTS / "bundled-aligned", tmp_path / "bundled-aligned")
-    damaged = tmp_path / "bundled-aligned" / "g2.weights.h5"
+    shutil.copytree(PROJECT_WEIGHTS / "bundled", tmp_path / "bundled")
+    damaged = tmp_path / "bundled" / "g2.weights.h5"
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"!")
     status, lines, errors = run(
         monkeypatch, capsys, "-i", SAMPLES,
-        *("--weights", "bundled-aligned", "--model_weights", tmp_path),
+        *("--weights", "bundled", "--model_weights", tmp_path),
     )  # fmt: skip
     assert status == 2 and not lines
     assert "g2.weights.h5: wrong checksum" in errors
 
 
-def test_an_aligned_file_for_a_normalized_set_is_an_error(monkeypatch, capsys):
+def with_set(folder: Path, **changes) -> Path:
+    """A folder of weights whose set `mine` is our own but for some declarations."""
+    entry = yaml.safe_load((PROJECT_WEIGHTS / "manifest.yaml").read_text())["sets"]["bundled"]
+    shutil.copytree(PROJECT_WEIGHTS / "bundled", folder / "mine")
+    content = {"sets": {"mine": entry | changes}}
+    (folder / "manifest.yaml").write_text(yaml.safe_dump(content))
+    return folder
+
+
+def test_an_aligned_file_for_a_set_that_reads_normalized_ones_is_an_error(
+    monkeypatch, capsys, tmp_path
+):
+    weights = with_set(tmp_path, format="normalized")
     status, lines, errors = run(
-        monkeypatch, capsys, "-i", SAMPLES, "--weights", "bundled-normalized"
+        monkeypatch, capsys, "-i", SAMPLES, "--weights", "mine", "--model_weights", weights
     )
     assert status == 1 and not lines
     assert "holds aligned landmarks" in errors
 
 
-def test_a_normalized_file_is_aligned_for_an_aligned_set(
-    monkeypatch, capsys, tmp_path, wandering_landmarks
+@pytest.mark.parametrize("landmark_format", ["any", "aligned"])
+def test_both_formats_of_one_face_get_one_score(
+    monkeypatch, capsys, tmp_path, wandering_landmarks, random, landmark_format
 ):
-    write_landmarks(tmp_path / "n.txt", LandmarkTrack(wandering_landmarks, "normalized"))
-    rounded = read_landmarks(tmp_path / "n.txt").landmarks
-    write_landmarks(tmp_path / "a.txt", LandmarkTrack(align(rounded), "aligned"))
-    run(
-        monkeypatch, capsys, "-i", tmp_path, "--weights", "bundled-aligned",
-        *("--score", "mean", "--json", tmp_path / "both.json"),
-    )  # fmt: skip
-    aligned, normalized = json.loads((tmp_path / "both.json").read_text())["videos"]
-    assert aligned["score"] == pytest.approx(normalized["score"], abs=2e-3)
+    landmarks = wandering_landmarks + random.normal(0, 0.004, (90, 68, 2))
+    write_landmarks(tmp_path / "in" / "n.txt", LandmarkTrack(landmarks, "normalized"))
+    rounded = read_landmarks(tmp_path / "in" / "n.txt").landmarks
+    write_landmarks(tmp_path / "in" / "a.txt", LandmarkTrack(align(rounded), "aligned"))
+    weights = with_set(tmp_path / "w", format=landmark_format)
+    results = tmp_path / "both.json"
+    where = "-i", tmp_path / "in", "--weights", "mine", "--model_weights", weights
+    run(monkeypatch, capsys, *where, "--json", results)
+    aligned, normalized = json.loads(results.read_text())["videos"]
+    assert aligned["score"] == pytest.approx(normalized["score"], abs=5e-3)
 
 
 @pytest.mark.parametrize(("name", "label"), [("dfo_fake", "Fake"), ("dfo_real", "Real")])
@@ -177,10 +181,25 @@ def test_the_deeper_set_is_sure_of_converted_dlib_landmarks(
             assert float(lines[0].split()[2]) == (label == "Fake")
 
 
+def logit(probabilities) -> np.ndarray:
+    """Log-odds (n, 1)."""
+    values = np.array(probabilities, float)
+    return np.log(values / (1 - values))[:, None]
+
+
 def test_vote_is_the_share_of_clips_at_or_over_a_half():
-    scores = np.array([0.5, 0.49, 0.9, 0.1])
-    assert video_score(scores, "vote") == 0.5
-    assert video_score(scores, "mean") == pytest.approx(0.4975)
+    g1, g2 = logit([0.5, 0.48, 0.9, 0.1]), logit([0.5, 0.5, 0.9, 0.1])
+    assert video_score(g1, g2, "vote") == 0.5
+    assert video_score(g1, g2, "mean") == pytest.approx(0.4975)
+
+
+def test_evidence_is_that_of_the_likeliest_family():
+    swap, head = logit([0.9, 0.2, 0.2]), logit([0.6, 0.7, 0.65])
+    families = np.concatenate([swap, head], axis=1)
+    assert video_score(families, families, "evidence") == pytest.approx(
+        1 / (1 + np.exp(-head.mean()))
+    )
+    assert clip_scores(families, families) == pytest.approx([0.9, 0.7, 0.65])
 
 
 @pytest.mark.parametrize(
@@ -190,30 +209,148 @@ def test_vote_is_the_share_of_clips_at_or_over_a_half():
 def test_a_video_is_scored_as_its_set_declares_unless_told_otherwise(
     monkeypatch, capsys, tmp_path, declared, asked, expected
 ):
-    entry = yaml.safe_load((PROJECT_WEIGHTS / "manifest.yaml").read_text())["sets"]
-    sets = {"bundled-aligned": entry["bundled-aligned"] | {"score": declared}}
-    (tmp_path / "manifest.yaml").write_text(yaml.safe_dump({"sets": sets}))
+    weights = with_set(tmp_path, score=declared)
     results = tmp_path / "out.json"
-    where = "-i", SAMPLES, "--weights", "bundled", "--model_weights", tmp_path, "--json", results
+    where = "-i", SAMPLES, "--weights", "mine", "--model_weights", weights, "--json", results
     run(monkeypatch, capsys, *where, *asked)
     for video in json.loads(results.read_text())["videos"]:
         scores = np.array([clip["score"] for clip in video["clips"]])
-        assert video["score"] == pytest.approx(video_score(scores, expected))
+        plain = {"vote": (scores >= 0.5).mean(), "mean": scores.mean()}[expected]
+        assert video["score"] == pytest.approx(plain)
 
 
 def test_an_unknown_declared_score_is_an_input_error(tmp_path):
-    entry = yaml.safe_load((PROJECT_WEIGHTS / "manifest.yaml").read_text())["sets"]
-    sets = {"bundled-aligned": entry["bundled-aligned"] | {"score": "best"}}
-    (tmp_path / "manifest.yaml").write_text(yaml.safe_dump({"sets": sets}))
-    with pytest.raises(InputError, match="bundled-aligned: score 'best'"):
-        read_manifest(tmp_path)
+    with pytest.raises(InputError, match="mine: score 'best'"):
+        read_manifest(with_set(tmp_path, score="best"))
+
+
+def face(path: Path, landmarks: np.ndarray, **header: str) -> Path:
+    write_landmarks(path, LandmarkTrack(landmarks, "normalized", {"fps": "25", **header}))
+    return path
+
+
+def classified(monkeypatch, capsys, tmp_path, *paths: Path, **changes) -> list[dict]:
+    weights = with_set(tmp_path / "weights", **changes)
+    results = tmp_path / "results.json"
+    where = "--weights", "mine", "--model_weights", weights, "--json", results
+    run(monkeypatch, capsys, "-i", *paths, *where)
+    return json.loads(results.read_text())["videos"]
+
+
+@pytest.fixture
+def long_landmarks(wandering_landmarks, random) -> np.ndarray:
+    """240 frames in which the face itself moves too."""
+    whole = np.concatenate([wandering_landmarks, wandering_landmarks[::-1]] * 2)[:240]
+    return whole + random.normal(0, 0.004, whole.shape)
+
+
+def test_no_clip_crosses_the_border_of_a_segment(monkeypatch, capsys, tmp_path, long_landmarks):
+    segments = "0-69@0.000 100-139@4.000 200-328@8.000"
+    path = face(tmp_path / "a.txt", long_landmarks[:239], segments=segments)
+    (video,) = classified(monkeypatch, capsys, tmp_path, path)
+    places = [(clip["start"], clip["end"], clip["time"]) for clip in video["clips"]]
+    assert places == [(0, 60, 0.0), (100, 140, 4.0), (200, 260, 8.0), (260, 320, 10.4)]
+
+
+def test_segments_that_do_not_fit_the_file_are_an_error(
+    monkeypatch, capsys, tmp_path, long_landmarks
+):
+    path = face(tmp_path / "a.txt", long_landmarks, segments="0-99@0.000")
+    (video,) = classified(monkeypatch, capsys, tmp_path, path)
+    assert "segments of 100 frames in 240 lines" in video["error"]
+
+
+def test_what_does_not_move_is_left_out_and_counted(monkeypatch, capsys, tmp_path, long_landmarks):
+    frozen = np.concatenate([long_landmarks[:70], np.repeat(long_landmarks[69:70], 90, axis=0)])
+    (video,) = classified(monkeypatch, capsys, tmp_path, face(tmp_path / "a.txt", frozen))
+    assert video["still"] == 160 - 93 and len(video["clips"]) == 2
+    assert video["clips"][-1]["end"] == 93
+
+
+def test_a_still_picture_gets_no_label(monkeypatch, capsys, tmp_path, long_landmarks):
+    still = np.repeat(long_landmarks[:1], 120, axis=0)
+    (video,) = classified(monkeypatch, capsys, tmp_path, face(tmp_path / "a.txt", still))
+    assert video["label"] is None and "it is a still picture" in video["error"]
+
+
+def test_sixty_frames_a_second_are_thinned_to_thirty(monkeypatch, capsys, tmp_path, long_landmarks):
+    path = face(tmp_path / "a.txt", long_landmarks, fps="60")
+    (video,) = classified(monkeypatch, capsys, tmp_path, path)
+    assert video["fps"] == 30
+    assert [(clip["start"], clip["end"]) for clip in video["clips"]] == [(0, 120), (120, 240)]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "header", "reason"),
+    [
+        ({"eye_pixels": [32, None]}, {"eye_pixels": "20.4"}, "20 pixels between the eyes; 32 are"),
+        ({"fps": [15, None]}, {"fps": "12"}, "12 frames a second; 15 are needed"),
+        ({"yaw": [None, 45]}, {"yaw": "-70 -60 -50"}, "turned aside by 60 degrees; up to 45"),
+        ({}, {"movement": "0.0002"}, "nothing moves in the face"),
+        ({}, {"eye_pixels": "20.4"}, None),
+    ],
+)
+def test_what_a_set_does_not_know_is_unclear_with_the_reason(
+    monkeypatch, capsys, tmp_path, long_landmarks, ranges, header, reason
+):
+    path = face(tmp_path / "a.txt", long_landmarks, **header)
+    changes = {"ranges": ranges, "unclear": [0.5, 0.5]}
+    (video,) = classified(monkeypatch, capsys, tmp_path, path, **changes)
+    assert (video["label"] == "Unclear") is (reason is not None)
+    assert not reason or reason in video["reasons"][0]
+
+
+def test_a_score_in_the_band_is_unclear_and_a_set_without_one_decides(
+    monkeypatch, capsys, tmp_path, long_landmarks
+):
+    path = face(tmp_path / "a.txt", long_landmarks)
+    (video,) = classified(monkeypatch, capsys, tmp_path, path, unclear=[0.0, 1.01])
+    assert video["label"] == "Unclear" and "wrong too often" in video["reasons"][0]
+    shutil.rmtree(tmp_path / "weights")
+    (video,) = classified(monkeypatch, capsys, tmp_path, path, unclear=[0.5, 0.5])
+    assert video["label"] in ("Fake", "Real")
+
+
+def test_several_faces_get_a_line_each_and_one_for_the_video():
+    import io
+
+    folder, out = Path("x"), io.StringIO()
+    faces = [
+        VideoResult("a.txt", folder / "a.txt", "a.mp4", "1 of 2", "Real", 0.1),
+        VideoResult("a.face2.txt", folder / "a.face2.txt", "a.mp4", "2 of 2", "Fake", 0.9),
+        VideoResult("b.txt", folder / "b.txt", "b.mp4", "1 of 1", "Unclear", 0.5, reasons=["why"]),
+    ]
+    write_lines(faces, out)
+    assert [line.split(maxsplit=4) for line in out.getvalue().splitlines()] == [
+        ["a.txt", "Real", "0.1000"],
+        ["a.face2.txt", "Fake", "0.9000"],
+        ["a.mp4", "(2", "faces)", "Fake"],
+        ["b.txt", "Unclear", "0.5000", "why"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["Real", "Fake", "Unclear"], "Fake"),
+        (["Real", "Unclear"], "Unclear"),
+        (["Real", None], "Real"),
+        ([None], None),
+    ],
+)
+def test_a_videos_label_is_the_worst_of_its_faces(labels, expected):
+    faces = [VideoResult("a", Path("a"), label=label) for label in labels]
+    assert label_of_video(faces) == expected
 
 
 def test_files_of_one_name_are_told_apart_by_their_path():
     import io
 
     out = io.StringIO()
-    results = [VideoResult("a.txt", Path(folder) / "a.txt", "Real", 0.0) for folder in ("x", "y")]
+    results = [
+        VideoResult("a.txt", Path(folder) / "a.txt", label="Real", score=0.0)
+        for folder in ("x", "y")
+    ]
     write_lines(results, out)
     assert [line.split()[0] for line in out.getvalue().splitlines()] == ["x/a.txt", "y/a.txt"]
 

@@ -184,6 +184,20 @@ def test_an_animated_gif_is_read(tmp_path):
     assert len(frames) == 4 and colours_of(frames[-1].picture) == "rgbw"
 
 
+def test_an_animated_webp_is_read(tmp_path):
+    from PIL import Image
+
+    path = tmp_path / "a.webp"
+    pictures = [Image.fromarray(corners(name)[..., ::-1]) for name in ("rgbw", "wbgr", "grwb")]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=80)
+    frames = read(path)
+    assert [colours_of(frame.picture) for frame in frames] == ["rgbw", "wbgr", "grwb"]
+    assert [frame.time for frame in frames] == pytest.approx([0, 0.08, 0.16])
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(InputError, match="no frame can be decoded"):
+        Video(path)
+
+
 def test_a_size_that_changes_in_mid_stream_is_scaled_to_the_first(tmp_path):
     parts = [
         write(tmp_path / f"{n}.ts", [corners(rows=48 * n, columns=64 * n)] * 4) for n in (2, 3)

@@ -15,6 +15,7 @@ STAGES = (
     ("tracking",),
     ("calibration", "deprecated"),
     ("landmark_files",),
+    ("face_tracks",),
     ("landmark_utils",),
     ("network",),
     ("verdict",),

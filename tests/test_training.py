@@ -8,46 +8,42 @@ import pytest
 import yaml
 from conftest import PROJECT, TRAINING
 
-from training import cross_validate, train
+from training import cross_validate, evaluate, figures, train
 from training.augmentation import at_other_rate, mirror, pseudo_fakes, smooth_fields, vary
-from training.clip_sampler import ClipBatch, ClipSampler
-from training.cross_validate import SPLITS
+from training.clip_sampler import CLASSES, ClipSampler
+from training.cross_validate import deal
+from training.figures import Scale, ScoredTracks, auc_interval, fit_scale
 from training.labelled_tracks import (
     LabelledTrack,
+    family_of,
+    read_archives,
     read_landmark_folder,
-    read_track_archive,
-    split_by_group,
 )
-from training.train import (
-    StreamTrainer,
-    Teacher,
-    make_teacher,
-    manifest_entry,
-    parse_arguments,
-)
+from training.train import StreamTrainer, family_targets
 from utils.console import run_script
 from utils.errors import InputError
 from utils.landmark_files.text import LandmarkTrack, write_landmarks
-from utils.network.classifiers import probability
+from utils.network.clips import stream_values
 from utils.network.two_stream import build_stream, fake_logits
-from utils.weights.sets import read_manifest
+from utils.shared import FAMILIES
 
 CONFIG = yaml.safe_load((PROJECT / "training" / "bundled.yaml").read_text())
+KINDS = ("faceswap", "reenactment (FOMM)", "lipsync (Wav2Lip)", "talking head (FLOAT)")
+SMALL = {"units": 8, "steps": 4, "round_steps": 2, "batch_size": 16, "precision": "float32"}
 
 
 @pytest.fixture
 def tracks(wandering_landmarks, random) -> list[LabelledTrack]:
-    """Sixteen tracks of eight groups and two sources; the fake ones tremble."""
+    """Sixteen tracks of eight groups and four sources, of all families; the fake ones tremble."""
     made = []
     for number in range(16):
         fake = number % 2 == 1
         tremble = random.normal(0, 0.02, (90, 68, 2)) if fake else 0
         landmarks = (wandering_landmarks + tremble).astype(np.float32)
-        source = "A" if number < 8 else "B"
+        kind = KINDS[number // 2 % 4] if fake else "none"
+        source = f"S{number // 4}"
         made.append(
-            LabelledTrack(
-                f"t{number}", landmarks, fake, f"g{number // 2}", source, "x" if fake else "none"
-            )
+            LabelledTrack(f"t{number}", landmarks, fake, f"g{number // 2}", source, source, kind)
         )
     return made
 
@@ -55,14 +51,6 @@ def tracks(wandering_landmarks, random) -> list[LabelledTrack]:
 @pytest.fixture
 def clips(wandering_landmarks) -> np.ndarray:
     return np.stack([wandering_landmarks[:30], wandering_landmarks[40:70]]).astype(np.float32)
-
-
-def test_no_group_is_in_training_and_validation(tracks):
-    for seed in range(20):
-        training, held = split_by_group(tracks, 0.3, seed)
-        assert len(training) + len(held) == len(tracks)
-        assert not {t.group for t in training} & {t.group for t in held}
-        assert {t.dataset for t in held} == {"A", "B"}
 
 
 @pytest.mark.parametrize("rate", [0.5, 1.4, 2])
@@ -97,221 +85,261 @@ def test_a_pseudo_fake_leaves_the_jaw_as_it_was(clips, random):
     assert np.abs(made[:, :, 17:] - clips[:, :, 17:]).mean() > 1e-4
 
 
-def test_varied_clips_lie_on_the_pipelines_grid(clips, random):
-    varied = vary(clips, random, CONFIG["augmentation"]) * 200
-    assert np.abs(varied - np.rint(varied)).max() < 1e-3
+def test_noise_is_as_large_as_it_is_said_to_be(clips, random):
+    quiet = CONFIG["augmentation"] | {"mirror": 0, "reverse": 0, "noise": 0}
+    assert (vary(clips, random, quiet) == clips).all()
+    loud = vary(np.repeat(clips, 50, axis=0), random, quiet | {"noise": 0.01, "noisy": 1})
+    assert 0 < (loud - np.repeat(clips, 50, axis=0)).std() < 0.01
 
 
-def test_a_batch_is_half_real_half_fake(tracks, random):
-    batch = ClipSampler(tracks, 30, CONFIG).draw(600, random)
-    assert batch.clips.shape == (600, 30, 136)
-    assert 0.42 < batch.labels.mean() < 0.58
+@pytest.mark.parametrize(
+    ("manipulation", "family"),
+    [
+        ("faceswap (Deepfakes)", "swap"),
+        ("reenactment+lipsync", "reenactment"),
+        ("reenactment/talking (VLOGGER, diffusion)", "talking head"),
+        ("talking head / dubbing (InfiniteTalk, diffusion)", "lip-sync"),
+        ("talking head (FLOAT, flow matching, audio-driven)", "talking head"),
+        ("something new", "swap"),
+    ],
+)
+def test_every_manipulation_belongs_to_a_family(manipulation, family):
+    assert family_of(manipulation) == family
 
 
-class ScriptedTeachers:
-    """Says the same of every clip: 0.2 in stream g1, 0.8 in g2."""
-
-    def stream_probabilities(self, clips):
-        return np.full(len(clips), 0.2), np.full(len(clips), 0.8)
-
-
-def test_a_teacher_is_believed_only_where_it_is_right():
-    teacher = Teacher(ScriptedTeachers(), {"g1": 0.5, "g2": 0.25})
-    batch = ClipBatch(np.zeros((2, 30, 136), np.float32), np.array([0.0, 1.0]))
-    assert teacher.targets("g1", batch).tolist() == pytest.approx([0.1, 1.0])
-    assert teacher.targets("g2", batch).tolist() == pytest.approx([0.0, 0.95])
+def test_a_batch_has_real_clips_and_families_in_equal_parts(tracks, random):
+    config = CONFIG | {"clip_lengths": [30]}
+    batch = ClipSampler(tracks, config).draw(2000, random)
+    assert batch.clips.shape == (2000, 30, 136)
+    shares = np.bincount(batch.classes, minlength=len(CLASSES)) / 2000
+    assert shares == pytest.approx([0.4, 0.15, 0.15, 0.15, 0.15], abs=0.04)
 
 
-def test_named_teachers_without_a_folder_are_an_input_error():
-    with pytest.raises(InputError, match="--teachers"):
-        make_teacher({**CONFIG, "teachers": "ensemble"}, None)
+def test_a_batch_has_one_of_the_lengths(tracks, random):
+    sampler = ClipSampler(tracks, CONFIG | {"clip_lengths": [30, 60]})
+    assert {sampler.draw(4, random).clips.shape[1] for _ in range(20)} == {30, 60}
 
 
-def test_a_small_source_is_heard_more_often_than_its_share(tracks, random):
-    crowd = [
-        LabelledTrack(f"c{n}", tracks[0].landmarks + n, False, f"c{n}", "crowd", "none")
-        for n in range(100)
-    ]
-    sampler = ClipSampler([*tracks, *crowd], 30, CONFIG)
-    chances = sampler._chances[0]
-    assert chances[16:].sum() == pytest.approx(10 / (10 + 2 + 2), abs=1e-6)  # square roots
+def test_sources_are_heard_by_a_power_of_their_groups(tracks, random):
+    """Source S0 has one real group, S9 four; at power 0.5 the ratio is two."""
+    many = [replace(tracks[0], name=f"m{n}", group=f"m{n}", source="S9") for n in range(4)]
+    for landmarks in (track.landmarks for track in many):
+        landmarks[:] = 7  # to be known again
+    real = [replace(tracks[0], landmarks=tracks[2].landmarks, group="only"), *many]
+    options = {"real": 1.0, "source_power": 0.5, "dlib": 1.0, "pseudo_swaps": 0}
+    config = CONFIG | {"sampling": options, "clip_lengths": [30]}
+    batch = ClipSampler(real, config).draw(3000, random)
+    often = (np.abs(np.abs(batch.clips) - 7) < 1e-3).all(axis=(1, 2)).mean()
+    assert often == pytest.approx(2 / 3, abs=0.04)
 
 
-@pytest.mark.parametrize("architecture", ["C", "D", "E"])
-def test_standardisation_is_folded_into_the_saved_weights(architecture, tracks, random, tmp_path):
-    config = {**CONFIG, "architecture": architecture, "units": 16}
-    sampler = ClipSampler(tracks, 30, config)
-    for stream in ("g1", "g2"):
-        trainer = StreamTrainer(stream, config, sampler)
-        trainer.run(2)
-        path = tmp_path / f"{stream}.weights.h5"
-        trainer.save(path)
-        plain = build_stream(architecture, units=16)
-        plain.load_weights(path)
-        drawn = sampler.draw(16, random).clips
-        expected = trainer.probabilities(drawn)
-        said = probability(fake_logits(plain, trainer.stream_values(drawn)))
-        assert np.abs(said - expected).max() < 1e-3
+def test_an_output_learns_from_real_clips_and_its_own_family_half_and_half():
+    classes = np.array([0, 0, 1, 2, 3, 4, 0, 0])
+    targets, weights = np.split(family_targets(classes, 0.1, 0.5), 2, axis=1)
+    assert targets[2].tolist() == pytest.approx([0.95, 0.05, 0.05, 0.05])
+    assert (weights[0] > 0).all() and (weights[2] > 0).tolist() == [True, False, False, False]
+    assert weights[classes == 0].sum() == pytest.approx(weights[classes > 0].sum())
 
 
-def write_dataset(folder, tracks) -> None:
-    for number, track in enumerate(tracks):
-        part = "val" if number >= 12 else "train"
-        label = "fake/swap" if track.fake else "real"
-        path = folder / part / label / f"{track.group}_{number}.txt"
-        write_landmarks(path, LandmarkTrack(track.landmarks, "normalized"))
+@pytest.mark.parametrize("stream", ["g1", "g2"])
+def test_a_saved_stream_reads_plain_values(tracks, clips, tmp_path, stream):
+    config = CONFIG | SMALL
+    trainer = StreamTrainer(stream, config, ClipSampler(tracks, config))
+    trainer.run(2)
+    path = tmp_path / "x.weights.h5"
+    trainer.save(path, slope=0.5, offset=-0.25)
+    plain = build_stream("F", units=8)
+    plain.load_weights(path)
+    flat = clips.reshape(2, 30, 136)
+    said = fake_logits(plain, stream_values("F", stream, flat))
+    assert said.shape == (2, len(FAMILIES))
+    assert said == pytest.approx(0.5 * trainer.logits(flat) - 0.25, abs=1e-4)
 
 
-def test_a_dataset_folder_is_read_with_its_labels(tmp_path, tracks):
-    write_dataset(tmp_path / "own", tracks)
-    read = read_landmark_folder(tmp_path / "own" / "val")
-    assert [track.fake for track in read] == [False, False, True, True]
-    assert {track.manipulation for track in read} == {"none", "swap"}
-    assert {track.group for track in read} == {"g6", "g7"}
-    assert read[0].dataset == "own"
+def test_training_learns_to_see_trembling(tracks, random):
+    config = CONFIG | SMALL | {"steps": 60, "units": 16, "clip_lengths": [30]}
+    sampler = ClipSampler(tracks, config)
+    trainer = StreamTrainer("g2", config, sampler)
+    trainer.run(60)
+    batch = sampler.draw(200, random)
+    fakest = trainer.logits(batch.clips).max(axis=1)
+    assert fakest[batch.classes > 0].mean() > fakest[batch.classes == 0].mean() + 1
 
 
-def test_an_empty_dataset_folder_is_an_input_error(tmp_path):
+def run_module(monkeypatch, module, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", [module.__name__, *map(str, arguments)])
+    return run_script(module.__name__, module.main)
+
+
+@pytest.fixture
+def dataset(tmp_path, tracks):
+    """A folder of landmark files to train on."""
+    folder = tmp_path / "data"
+    for track in tracks:
+        below = f"fake/{track.family}" if track.fake else "real"
+        path = folder / "train" / below / f"{track.group}_{track.name}.txt"
+        write_landmarks(path, LandmarkTrack(track.landmarks, "normalized", {"fps": "25"}))
+    return folder
+
+
+@pytest.fixture
+def small_config(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(CONFIG | SMALL))
+    return path
+
+
+def test_an_interrupted_training_comes_to_the_same_weights(
+    monkeypatch, tmp_path, dataset, small_config
+):
+    arguments = "--config", small_config, "--dataset", dataset, "--streams", "g2"
+    assert run_module(monkeypatch, train, *arguments, "--output", tmp_path / "whole") == 0
+
+    def stop_after_a_round(self, path, standing):
+        original(self, path, standing)
+        raise KeyboardInterrupt
+
+    original = StreamTrainer.leave
+    monkeypatch.setattr(StreamTrainer, "leave", stop_after_a_round)
+    assert run_module(monkeypatch, train, *arguments, "--output", tmp_path / "parts") == 130
+    monkeypatch.setattr(StreamTrainer, "leave", original)
+    assert run_module(monkeypatch, train, *arguments, "--output", tmp_path / "parts") == 0
+    networks = []
+    for folder in ("whole", "parts"):
+        networks.append(build_stream("F", units=8))
+        networks[-1].load_weights(tmp_path / folder / "g2.weights.h5")
+    for one, other in zip(*(network.get_weights() for network in networks), strict=True):
+        assert np.allclose(one, other, atol=1e-6)
+    assert not list((tmp_path / "parts").glob("*.checkpoint*"))
+
+
+def test_training_prints_the_sets_manifest_entry(
+    monkeypatch, capsys, tmp_path, dataset, small_config
+):
+    output = tmp_path / "mine"
+    run_module(
+        monkeypatch, train, "--config", small_config, "--dataset", dataset, "--output", output
+    )
+    entry = yaml.safe_load(capsys.readouterr().out)["mine"]
+    assert entry["architecture"] == "F" and set(entry["files"]) == {"g1", "g2"}
+    made = json.loads((output / "made.json").read_text())
+    assert made["tracks"] == 16 and made["history"]["g1"][-1]["steps"] == 4
+
+
+@pytest.mark.parametrize("by", ["group", "source", "unseen-source"])
+def test_nothing_is_on_both_sides_of_a_fold(tracks, by):
+    fold = deal(tracks, by, 2)
+    for number in (0, 1):
+        held = [track for track, own in zip(tracks, fold, strict=True) if own == number]
+        kept = [track for track, own in zip(tracks, fold, strict=True) if own != number]
+        assert held and not {t.group for t in held} & {t.group for t in kept}
+        if by != "group":
+            assert not {t.source for t in held} & {t.source for t in kept}
+
+
+def test_people_of_the_known_source_are_dealt_out(tracks):
+    known = [replace(track, source="FF", dataset="FF++ c23") for track in tracks]
+    assert len(set(deal(known, "source", 2))) == 2
+    assert len(set(deal(known, "unseen-source", 2))) == 1
+
+
+def test_cross_validation_writes_what_is_said_of_each_track(
+    monkeypatch, tmp_path, small_config, tracks
+):
+    monkeypatch.setattr(cross_validate, "read_archives", lambda folder: tracks)
+    monkeypatch.setattr(cross_validate, "ProcessPoolExecutor", HereExecutor)
+    output = tmp_path / "said.csv"
+    arguments = "--config", small_config, "--tracks", tmp_path, "--folds", 2, "--output", output
+    assert run_module(monkeypatch, cross_validate, *arguments) == 0
+    rows = list(csv.DictReader(output.open()))
+    assert [row["track"] for row in rows] == [track.name for track in tracks]
+    assert all(np.isfinite(float(row["g1 swap"])) for row in rows)
+    assert run_module(monkeypatch, figures, output, "--output", tmp_path / "f.json") == 0
+    content = json.loads((tmp_path / "f.json").read_text())
+    assert content["parts"]["all"]["tracks"] == 16 and content["scale"]["slope"] != 0
+
+
+class HereExecutor:
+    """Runs jobs in this process."""
+
+    def __init__(self, *options) -> None:
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ending) -> None:
+        pass
+
+    def map(self, work, jobs):
+        return [work(job) for job in jobs]
+
+
+def test_a_finished_set_is_measured_on_a_folder(monkeypatch, capsys, tmp_path, dataset):
+    output = tmp_path / "said.csv"
+    arguments = "--dataset", dataset / "train", "--weights", "bundled", "--output", output
+    assert run_module(monkeypatch, evaluate, *arguments) == 0
+    assert "| all | 8 / 16 |" in capsys.readouterr().out
+    assert len(list(csv.DictReader(output.open()))) == 16
+
+
+def scored(fake: list[bool], evidence: list[float], groups: list[str]) -> ScoredTracks:
+    rows = [{"group": group} for group in groups]
+    return ScoredTracks(rows, np.array(fake), np.array(evidence, float))
+
+
+def test_the_interval_draws_groups_and_holds_the_area(random):
+    fake = random.random(80) < 0.5
+    evidence = fake + random.normal(0, 1, 80)
+    alone = auc_interval(scored(fake, evidence, [str(n) for n in range(80)]))
+    eightfold = auc_interval(scored(fake, evidence, [str(n // 8) for n in range(80)]))
+    assert alone[0] < figures.auc(fake, evidence) < alone[1]
+    assert eightfold is not None
+
+
+def test_the_scale_calls_few_real_tracks_fake(random):
+    fake = random.random(400) < 0.5
+    tracks = scored(fake, 2 * fake + random.normal(0, 1, 400), ["g"] * 400)
+    scale = fit_scale(tracks)
+    scores = scale.scores(tracks.evidence)
+    low, high = scale.unclear
+    assert (scores[~fake] >= high).mean() <= 0.055
+    decided = (scores < low) | (scores >= high)
+    assert ((scores >= high) == fake)[decided].mean() >= 0.85
+    assert decided.mean() > 0.3
+
+
+def test_without_a_band_everything_is_decided():
+    scale = Scale()
+    assert scale.scores(np.array([0.0])) == pytest.approx(0.5)
+    assert scale.unclear == (0.5, 0.5)
+
+
+def test_a_folders_files_tell_label_group_and_manipulation(tmp_path, wandering_landmarks):
+    track = LandmarkTrack(wandering_landmarks, "normalized", {"fps": "30", "eye_pixels": "61.5"})
+    write_landmarks(tmp_path / "train" / "real" / "000_a.txt", track)
+    write_landmarks(tmp_path / "train" / "fake" / "faceswap" / "000_003.txt", track)
+    real, fake = read_landmark_folder(tmp_path / "train")
+    assert (real.fake, real.group, real.family, real.fps) == (False, "000", "real", 30)
+    assert (fake.fake, fake.group, fake.manipulation) == (True, "000", "faceswap")
+    assert fake.eye_pixels == 61.5
+
+
+def test_an_empty_folder_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match="no landmark files"):
         read_landmark_folder(tmp_path)
+    with pytest.raises(InputError, match=r"neither tracks\.csv nor"):
+        read_archives(tmp_path)
 
 
-@pytest.mark.parametrize("landmark_format", ["normalized", "aligned"])
-def test_a_trained_set_can_be_used_at_once(tmp_path, monkeypatch, capsys, tracks, landmark_format):
-    write_dataset(tmp_path / "own", tracks)
-    config = {**CONFIG, "teachers": None, "steps": 4, "round_steps": 2, "batch_size": 8}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    output = tmp_path / "weights" / "mine"
-    arguments = [
-        "--config", tmp_path / "config.yaml", "--dataset", tmp_path / "own",
-        "--output", output, "--format", landmark_format,
-    ]  # fmt: skip
-    monkeypatch.setattr(sys, "argv", ["train", *map(str, arguments)])
-    assert run_script("train", train.main) == 0
-    entry = yaml.safe_load(capsys.readouterr().out)
-    (tmp_path / "weights" / "manifest.yaml").write_text(yaml.safe_dump({"sets": entry}))
-    measured = json.loads((output / "measured.json").read_text())
-    assert set(measured["validation_auc"]) == {"all", "other"}
-    from utils.network.classifiers import load_classifier
-
-    manifest = read_manifest(tmp_path / "weights")
-    classifier = load_classifier(manifest, "mine", tmp_path / "weights")
-    assert classifier.format == landmark_format
-    assert manifest_entry(parse_arguments([str(a) for a in arguments]), measured)
-
-
-class Interrupted(Exception):
-    pass
-
-
-def train_once(tmp_path, monkeypatch, tracks, name: str, interrupt_after: int | None = None):
-    """A short training run on a folder; the weights of g2, or None where it was interrupted."""
-    if not (tmp_path / "own").exists():
-        write_dataset(tmp_path / "own", tracks)
-    config = {**CONFIG, "units": 8, "steps": 6, "round_steps": 2, "batch_size": 8}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    arguments = [
-        "--config", tmp_path / "config.yaml", "--dataset", tmp_path / "own",
-        "--output", tmp_path / name,
-    ]  # fmt: skip
-    rounds, run = [], StreamTrainer.run
-
-    def run_or_stop(trainer, steps):
-        if len(rounds) == interrupt_after:
-            raise Interrupted
-        rounds.append(steps)
-        return run(trainer, steps)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(StreamTrainer, "run", run_or_stop)
-        try:
-            train.train(parse_arguments([str(a) for a in arguments]))
-        except Interrupted:
-            return None
-    model = build_stream("D", units=8)
-    model.load_weights(tmp_path / name / "g2.weights.h5")
-    return model.get_weights(), len(rounds)
-
-
-def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, tracks):
-    whole, rounds = train_once(tmp_path, monkeypatch, tracks, "whole")
-    assert rounds == 6
-    assert train_once(tmp_path, monkeypatch, tracks, "parts", interrupt_after=4) is None
-    resumed, rounds = train_once(tmp_path, monkeypatch, tracks, "parts")
-    assert rounds == 2
-    for ours, theirs in zip(resumed, whole, strict=True):
-        assert np.allclose(ours, theirs, atol=1e-6)
-    assert not list((tmp_path / "parts").glob("*checkpoint*"))
-
-
-def test_training_without_data_is_an_input_error(tmp_path):
-    with pytest.raises(InputError, match=r"tracks\.csv: no such file"):
-        read_track_archive(tmp_path)
-
-
-def test_the_track_archive_is_read_as_its_readme_says():
-    if not (TRAINING / "tracks.npz").is_file():
-        pytest.skip(f"training material is missing: {TRAINING / 'tracks.npz'}")
-    tracks = read_track_archive(TRAINING)
-    assert len(tracks) == 285 and sum(track.fake for track in tracks) == 131
-    assert sum(len(track.landmarks) for track in tracks) == 93_928
-    assert max(np.abs(track.landmarks).max() for track in tracks) < 2
-
-
-def write_archive(folder, tracks) -> None:
-    columns = ["id", "label", "group", "dataset", "manipulation", "fps"]
-    with (folder / "tracks.csv").open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(columns)
-        for track in tracks:
-            label = "fake" if track.fake else "real"
-            rows.writerow(
-                [track.name, label, track.group, track.dataset, track.manipulation, track.fps]
-            )
-    whole = {
-        track.name: np.rint(200 * track.landmarks).astype(np.int64).reshape(-1, 136)
-        for track in tracks
+def test_both_archives_are_read():
+    if not (TRAINING / "tracks_mediapipe.csv").exists():
+        pytest.skip(f"training material is missing: {TRAINING}")
+    tracks = read_archives(TRAINING)
+    by_detector = {
+        name: [t for t in tracks if t.detector == name] for name in ("dlib", "mediapipe")
     }
-    np.savez(
-        folder / "tracks.npz",
-        **{name: np.diff(values, axis=0, prepend=0) for name, values in whole.items()},
-    )
-
-
-@pytest.mark.parametrize("split", ["group", "source", "manipulation"])
-def test_no_held_out_group_is_trained_on(split, tracks):
-    folds = list(SPLITS[split](tracks, 2, seed=0))
-    assert folds
-    for _, training, held in folds:
-        assert training and held
-        assert not {t.group for t in training} & {t.group for t in held}
-
-
-def test_every_track_is_held_out_once(tracks):
-    for split in ("group", "source"):
-        held = [track.name for _, _, fold in SPLITS[split](tracks, 2, seed=0) for track in fold]
-        assert sorted(held) == sorted(track.name for track in tracks)
-
-
-def test_a_new_manipulation_was_never_trained_on(tracks):
-    other = [replace(t, manipulation="y") if t.fake and t.dataset == "B" else t for t in tracks]
-    for kind, training, held in SPLITS["manipulation"](other, 2, seed=0):
-        assert kind not in {t.manipulation for t in training}
-        assert {t.manipulation for t in held} == {kind, "none"}
-
-
-def test_trembling_faces_are_told_from_steady_ones_by_cross_validation(
-    tmp_path, monkeypatch, capsys, tracks
-):
-    write_archive(tmp_path, tracks)
-    config = {**CONFIG, "steps": 40, "units": 16, "batch_size": 32}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    arguments = [
-        "--config", tmp_path / "config.yaml", "--tracks", tmp_path,
-        "--folds", 2, "--output", tmp_path / "figures.json",
-    ]  # fmt: skip
-    monkeypatch.setattr(sys, "argv", ["cross_validate", *map(str, arguments)])
-    assert run_script("cross_validate", cross_validate.main) == 0
-    assert "| all | 8 / 16 |" in capsys.readouterr().out
-    report = json.loads((tmp_path / "figures.json").read_text())
-    assert report["pooled"]["both"]["all"]["auc"] > 0.9
+    assert {name: len(of) for name, of in by_detector.items()} == {"dlib": 285, "mediapipe": 591}
+    assert sum(track.fake for track in by_detector["mediapipe"]) == 308
+    assert all(np.abs(track.landmarks).max() < 2.5 for track in tracks)
+    assert {track.family for track in tracks} == set(CLASSES)

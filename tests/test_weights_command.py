@@ -19,7 +19,7 @@ def test_every_set_and_model_is_listed_with_its_state(monkeypatch, capsys, tmp_p
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     status, states, _ = run(monkeypatch, capsys, "--model_weights", tmp_path)
     assert status == 0
-    assert states["bundled-normalized"] == states["bundled-aligned"] == "bundled"
+    assert states["bundled"] == "bundled" and states["mediapipe"] == "on disk"
     assert states["deeper"] == states["ensemble"] == states["fan"] == "missing"
     assert {"blazeface", "retinaface", "ff", "dfo-2024"} <= set(states)
 

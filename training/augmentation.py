@@ -1,7 +1,7 @@
 """What a clip may look like and stay what it is; and motion that real faces do not make.
 
 Unless said otherwise, functions take and return clips (n, frames, 68, 2); what is drawn comes from
-a NumPy random generator.
+a NumPy random generator. Size, place and turn of a face need no variation: the network sees none.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import numpy as np
 
 from utils.shared import LANDMARKS, MIRRORED_LANDMARKS
 
-STEP = 1 / 200  # normalized landmarks lie on this grid, since the crop's pixels are whole
 INNER_FACE = np.arange(17, LANDMARKS)  # what a face swap replaces
 
 
@@ -38,19 +37,6 @@ def at_other_rate(landmarks: np.ndarray, start: float, rate: float, length: int)
     return (1 - share) * landmarks[before] + share * landmarks[before + 1]
 
 
-def turn_and_scale(
-    clips: np.ndarray, random: np.random.Generator, degrees: float, scale: float, shift: float
-) -> np.ndarray:
-    """Each clip turned, scaled and moved as a whole (standard deviations)."""
-    n = len(clips)
-    angle = np.deg2rad(degrees) * random.standard_normal(n)
-    factor = np.exp(scale * random.standard_normal(n))
-    cos, sin = factor * np.cos(angle), factor * np.sin(angle)
-    matrices = np.stack([cos, -sin, sin, cos], axis=-1).reshape(n, 1, 2, 2)
-    moved = np.matmul(clips, matrices.astype(clips.dtype))
-    return moved + (shift * random.standard_normal((n, 1, 1, 2))).astype(clips.dtype)
-
-
 def smooth_fields(
     points: np.ndarray, random: np.random.Generator, frames: int, width: float, bumps: int = 6
 ) -> np.ndarray:
@@ -72,11 +58,6 @@ def smooth_fields(
     return np.einsum("npb,nfbc->nfpc", basis, weights, optimize=True)
 
 
-def other_identity(clips: np.ndarray, random: np.random.Generator, size: float) -> np.ndarray:
-    """Another person's proportions: one smooth displacement for the whole clip."""
-    return clips + size * smooth_fields(clips.mean(axis=1), random, 1, width=0.35)
-
-
 def pseudo_fakes(clips: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Real motion to which the inner face adds motion of its own, anew in every frame.
 
@@ -95,16 +76,16 @@ def pseudo_fakes(clips: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def vary(clips: np.ndarray, random: np.random.Generator, options: dict) -> np.ndarray:
-    """All that leaves a label as it is, then the pipeline's own rounding; normalized clips.
+    """All that leaves a label as it is; float32.
 
     Args:
-        options: of the configuration file: `degrees`, `scale`, `shift`, `identity`, `noise`
-            (standard deviations), `mirror`, `reverse` (shares).
+        options: of the configuration file: `mirror`, `reverse`, `noisy` (shares), `noise` (the
+            largest standard deviation, in the landmarks' units).
     """
     clips = sometimes(clips, random, mirror, options["mirror"])
     clips = sometimes(clips, random, lambda chosen: chosen[:, ::-1], options["reverse"])
-    clips = other_identity(clips, random, options["identity"])
-    clips = turn_and_scale(clips, random, options["degrees"], options["scale"], options["shift"])
-    noise = options["noise"] * random.random((len(clips), 1, 1, 1))
-    clips = clips + noise * random.standard_normal(clips.shape)
-    return (np.rint(clips / STEP) * STEP).astype(np.float32)
+    if options["noise"]:
+        size = options["noise"] * np.square(random.random((len(clips), 1, 1, 1)))
+        size = size * (random.random((len(clips), 1, 1, 1)) < options["noisy"])
+        clips = clips + size * random.standard_normal(clips.shape)
+    return clips.astype(np.float32)

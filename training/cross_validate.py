@@ -1,171 +1,208 @@
 #!/usr/bin/env python3
-"""Measures a training recipe on what it never saw: `python -m training.cross_validate -h`."""
+"""Measures a training recipe on what it never saw: `python -m training.cross_validate -h`.
+
+Writes what the networks say of each track that they were not trained on; `training.figures` makes
+tables of it.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
+import csv
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import yaml
 
-from training.clip_sampler import ClipSampler
-from training.evaluate import ScoredTrack, figures, parts, split_scores, table
-from training.labelled_tracks import (
-    LabelledTrack,
-    in_format,
-    long_enough,
-    read_landmark_folder,
-    read_track_archive,
-)
-from training.train import StreamTrainer
+from training.labelled_tracks import LabelledTrack, read_archives, read_landmark_folder
 from utils.console import run_script, say
-from utils.network.clips import cut_clips
-from utils.shared import SCORES
+from utils.network.clips import clip_bounds
+from utils.shared import FAMILIES, VALUES_PER_FRAME
 from utils.weights.sets import STREAMS
 
-Fold = tuple[str, list[LabelledTrack], list[LabelledTrack]]  # name, to train on, held out
+KNOWN_SOURCE = "FF++ c23"  # with `--by source` its people are dealt out, not the whole of it
+COLUMNS = (
+    *("track", "fold", "detector", "fake", "family", "manipulation", "dataset", "source", "group"),
+    *("fps", "frames", "eye_pixels", "seeds"),
+    *(f"{stream} {family}" for stream in STREAMS for family in FAMILIES),
+)
 
 
-def group_numbers(tracks: list[LabelledTrack], folds: int, seed: int) -> dict[str, int]:
-    """Group -> fold; each dataset's groups are dealt out in turn."""
-    random = np.random.default_rng(seed)
-    numbers: dict[str, int] = {}
-    for dataset in sorted({track.dataset for track in tracks}):
-        mine = {track.group for track in tracks if track.dataset == dataset} - numbers.keys()
-        offset = random.integers(folds)
-        for place, group in enumerate(random.permutation(sorted(mine)).tolist()):
-            numbers[group] = int((place + offset) % folds)
-    return numbers
+def components(tracks: list[LabelledTrack], joined: Callable[[LabelledTrack], list[str]]) -> list:
+    """Names of the components (one a track) that tracks form which share what `joined` names."""
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        parent.setdefault(name, name)
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    for track in tracks:
+        first, *others = joined(track)
+        for other in others:
+            parent[root(other)] = root(first)
+        root(first)
+    return [root(joined(track)[0]) for track in tracks]
 
 
-def by_group(tracks: list[LabelledTrack], folds: int, seed: int) -> Iterator[Fold]:
-    """New people from known sources: no group is on both sides."""
-    numbers = group_numbers(tracks, folds, seed)
-    for fold in range(folds):
-        yield (
-            f"fold {fold}",
-            [track for track in tracks if numbers[track.group] != fold],
-            [track for track in tracks if numbers[track.group] == fold],
-        )
+def by_group(track: LabelledTrack) -> list[str]:
+    """New people from known sources."""
+    return [f"group {track.group}"]
 
 
-def by_source(tracks: list[LabelledTrack], folds: int, seed: int) -> Iterator[Fold]:
-    """New sources: FF++ is one fold; the other datasets are dealt out to the rest.
-
-    A track whose group is held out is not trained on either, whatever its dataset.
-    """
-    random = np.random.default_rng(seed)
-    datasets = sorted({track.dataset for track in tracks})
-    ff = [name for name in datasets if name.startswith("FF++")]
-    others = random.permutation([name for name in datasets if name not in ff]).tolist()
-    parts_of_others = folds - bool(ff)
-    held_outs = [others[place::parts_of_others] for place in range(parts_of_others)]
-    for held_out in ([ff] if ff else []) + held_outs:
-        held = [track for track in tracks if track.dataset in held_out]
-        groups = {track.group for track in held}
-        training = [track for track in tracks if track.group not in groups]
-        yield ", ".join(held_out), training, held
+def by_source(track: LabelledTrack) -> list[str]:
+    """New sources, and new people; of FF++ c23 new people only, as in its official test part."""
+    own = [] if track.dataset == KNOWN_SOURCE else [f"source {track.source}"]
+    return [f"group {track.group}", *own]
 
 
-def by_manipulation(tracks: list[LabelledTrack], folds: int, seed: int) -> Iterator[Fold]:
-    """New kinds of fake: none of that kind is trained on; new people from known sources besides.
-
-    Kinds of which one fold of the groups has fewer than two tracks are left out.
-    """
-    _, training, held = next(by_group(tracks, folds, seed))
-    for kind in sorted({track.manipulation for track in held if track.fake}):
-        new = [track for track in held if not track.fake or track.manipulation == kind]
-        if sum(track.fake for track in new) >= 2:
-            yield kind, [track for track in training if track.manipulation != kind], new
+def by_unseen_source(track: LabelledTrack) -> list[str]:
+    """New sources and new people, FF++ c23 among them."""
+    return [f"group {track.group}", f"source {track.source}"]
 
 
-SPLITS = {"group": by_group, "source": by_source, "manipulation": by_manipulation}
+SPLITS = {"group": by_group, "source": by_source, "unseen-source": by_unseen_source}
 
 
-def score_fold(
-    training: list[LabelledTrack], held: list[LabelledTrack], config: dict, landmark_format: str
-) -> dict[str, list[ScoredTrack]]:
-    """Trains both streams for the configuration's steps, and scores what was held out.
-
-    No track that is scored has a say in the training, nor in when it ends.
-
-    Returns:
-        `g1`, `g2` and `both` -> the scored tracks.
-    """
-    length = config["clip_length"]
-    held = long_enough(held, length)
-    clips = [cut_clips(t.landmarks, length) for t in in_format(held, landmark_format)]
-    sampler = ClipSampler(training, length, config)
-    said = {}
-    for stream in STREAMS:
-        trainer = StreamTrainer(stream, config, sampler, landmark_format)
-        loss = trainer.run(config["steps"])
-        say(f"  {stream} mean loss {loss:.4f}")
-        said[stream] = split_scores(trainer.probabilities, clips)
-    said["both"] = [(g1 + g2) / 2 for g1, g2 in zip(said["g1"], said["g2"], strict=True)]
-    return {
-        name: [ScoredTrack(*pair) for pair in zip(held, of, strict=True)]
-        for name, of in said.items()
-    }
+def deal(tracks: list[LabelledTrack], by: str, folds: int) -> np.ndarray:
+    """The fold (tracks,) of each track: large components first, each to the fold that is emptiest
+    of its labels."""
+    names = components(tracks, SPLITS[by])
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, name in enumerate(names):
+        members[name].append(index)
+    filled, fold = np.zeros((folds, 2)), np.zeros(len(tracks), int)
+    for _, indices in sorted(members.items(), key=lambda item: (-len(item[1]), item[0])):
+        fakes = sum(tracks[index].fake for index in indices)
+        added = np.array([fakes, len(indices) - fakes])
+        chosen = int((filled @ added).argmin())
+        filled[chosen] += added
+        fold[indices] = chosen
+    return fold
 
 
-def table_of_kinds(measured: dict[str, dict[str, dict]]) -> str:
-    """AUC of each kind of fake, by the network that never saw it; figures as dictionaries."""
-    lines = ["| new kind | fake / all | g1 | g2 | both |", "|---|---|---|---|---|"]
-    for name, of in measured.items():
-        cells = " | ".join(f"{of[key]['auc']:.3f}" for key in (*STREAMS, "both"))
-        lines.append(f"| {name} | {of['both']['fake']} / {of['both']['videos']} | {cells} |")
-    return "\n".join(lines)
+def train_and_score(
+    stream: str,
+    config: dict,
+    training: list[LabelledTrack],
+    held: list[LabelledTrack],
+    output: Path,
+) -> None:
+    """Trains a stream and writes its mean log-odds by family of each held-out track."""
+    from training.clip_sampler import ClipSampler
+    from training.train import StreamTrainer, train_stream
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    trainer = StreamTrainer(stream, config, ClipSampler(training, config))
+    train_stream(trainer, output.stem, config, output.parent)
+    said = {track.name: trainer.logits(_clips(track, config)).mean(axis=0) for track in held}
+    np.savez(output, **said)
+    for left in output.parent.glob(f"{output.stem}.checkpoint*"):
+        left.unlink()
+
+
+def _clips(track: LabelledTrack, config: dict) -> np.ndarray:
+    """The clips of a track that are as long as the first."""
+    frames = len(track.landmarks)
+    bounds = clip_bounds(frames, config["clip_length"], config["shortest_clip"])
+    length = bounds[0][1] - bounds[0][0] if bounds else frames
+    whole = [pair for pair in bounds if pair[1] - pair[0] == length] or [(0, frames)]
+    clips = np.stack([track.landmarks[start:end] for start, end in whole])
+    return clips.reshape(len(whole), length, VALUES_PER_FRAME)
+
+
+def _job(arguments: tuple) -> str:
+    from training.train import choose_backend
+
+    choose_backend()
+    import torch
+
+    torch.set_num_threads(1)  # a core a training
+    train_and_score(*arguments)
+    return arguments[-1].stem
+
+
+def gather(scratch: Path) -> dict[tuple[str, str], list[np.ndarray]]:
+    """(stream, track) -> log-odds (families,) by each seed's network that never saw the track."""
+    said: dict[tuple[str, str], list[np.ndarray]] = defaultdict(list)
+    for result in sorted(scratch.glob("*.npz")):
+        stream = result.stem.split("_")[0]
+        with np.load(result) as arrays:
+            for name in arrays:
+                said[stream, name].append(arrays[name])
+    return said
+
+
+def write_table(
+    path: Path,
+    tracks: list[LabelledTrack],
+    fold: np.ndarray,
+    said: dict[tuple[str, str], list[np.ndarray]],
+    seeds: int,
+) -> None:
+    """A row a track: the mean log-odds of each stream and family over the seeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for track, number in zip(tracks, fold, strict=True):
+            values = [np.mean(said[stream, track.name], axis=0) for stream in STREAMS]
+            writer.writerow(
+                [
+                    *(track.name, number, track.detector, int(track.fake), track.family),
+                    *(track.manipulation, track.dataset, track.source, track.group),
+                    *(f"{track.fps:g}", len(track.landmarks), f"{track.eye_pixels:.1f}", seeds),
+                    *(f"{value:.4f}" for of_stream in values for value in of_stream),
+                ]
+            )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="training.cross_validate", description=__doc__)
     add = parser.add_argument
     add("--config", type=Path, required=True, help="YAML, such as training/bundled.yaml")
-    add("--tracks", type=Path, required=True, help="folder of tracks.csv and tracks.npz")
+    add("--tracks", type=Path, required=True, help="folder of the archives")
     add("--dataset", type=Path, help="folder whose train/ is trained on too, but never measured")
-    add("--format", choices=("normalized", "aligned"), default="normalized")
-    add("--by", choices=tuple(SPLITS), default="group", help="what is new in a fold")
+    add("--by", choices=tuple(SPLITS), default="source", help="what is new in a fold")
     add("--folds", type=int, default=3)
-    add("--score", choices=SCORES, default="mean")
-    add("--output", type=Path, help="JSON of all figures")
+    add("--seeds", type=int, nargs="+", help="trained once with each; by default the config's")
+    add("--workers", type=int, default=2, help="trainings at the same time, a core each")
+    add("--output", type=Path, required=True, help="CSV of what is said of each track")
     given = parser.parse_args()
     if given.folds < 2:
         parser.error("--folds: at least 2")
     config = yaml.safe_load(given.config.read_text(encoding="utf-8"))
-    pooled: dict[str, list[ScoredTrack]] = {}
-    measured = {}
-    tracks = read_track_archive(given.tracks)
+    seeds = given.seeds or [config["seed"]]
+    tracks = read_archives(given.tracks)
     more = read_landmark_folder(given.dataset / "train") if given.dataset else []
-    for name, training, held in SPLITS[given.by](tracks, given.folds, config["seed"]):
+    fold = deal(tracks, given.by, given.folds)
+    scratch = given.output.with_suffix(".parts")  # trainings that are done
+    jobs = []
+    for number in range(given.folds):
+        held = [track for track, own in zip(tracks, fold, strict=True) if own == number]
+        kept = [
+            track
+            for track, own in zip(tracks, fold, strict=True)
+            if own != number and track.name not in config["left_out"]
+        ]
         groups = {track.group for track in held}
-        training = training + [track for track in more if track.group not in groups]
-        say(f"{name}: {len(training)} tracks to train on, {len(held)} held out")
-        scored = score_fold(training, held, config, given.format)
-        measured[name] = {key: asdict(figures(of, given.score)) for key, of in scored.items()}
-        say(f"  AUC { ({key: of['auc'] for key, of in measured[name].items()}) }")
-        for key, of in scored.items():
-            pooled.setdefault(key, []).extend(of)
-    content = {"by": given.by, "format": given.format, "config": config, "folds": measured}
-    if given.by == "manipulation":  # the real videos recur in each kind: nothing to pool
-        print(table_of_kinds(measured))
-    else:
-        report = {
-            key: {part: figures(of, given.score) for part, of in parts(scored)}
-            for key, scored in pooled.items()
-        }
-        print(table(report))
-        content["pooled"] = {
-            key: {part: asdict(one) for part, one in of.items()} for key, of in report.items()
-        }
-    if given.output:
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        given.output.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        kept += [track for track in more if track.group not in groups]
+        say(f"fold {number}: {len(kept)} tracks to train on, {len(held)} held out")
+        for seed in seeds:
+            for stream in STREAMS[::-1]:
+                result = scratch / f"{stream}_fold{number}_seed{seed}.npz"
+                if not result.is_file():
+                    jobs.append((stream, config | {"seed": seed}, kept, held, result))
+    with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
+        for name in pool.map(_job, jobs):
+            say(f"{name} done")
+    write_table(given.output, tracks, fold, gather(scratch), len(seeds))
     return 0
 
 

@@ -39,6 +39,7 @@ REAL = "real"
 FRAMES = 300  # of a video are used, from a random place on
 FACE_PIXELS = 90, 230  # the face's width is drawn between these
 MARGIN = 0.6  # of the face's size, kept around it
+DETECTORS = ExtractionOptions(face_detector="blazeface", landmark_detector="mediapipe", faces=1)
 QUALITY = 18, 34  # x264's crf is drawn between these
 
 
@@ -51,7 +52,10 @@ def read_face(path: Path) -> FaceVideo:
     """
     with Video(path) as video:
         shown = list(islice(mark_shots(video.frames()), 4 * FRAMES))
-    detectors = make_face_detector("blazeface"), make_landmark_detector("mediapipe")
+    detectors = (
+        make_face_detector(DETECTORS.face_detector),
+        make_landmark_detector(DETECTORS.landmark_detector),
+    )
     found = detect_faces(shown, FaceTracker(*detectors, fps=video.fps), video.fps)
     segment = tell_people_apart(found)[0].segments[0]
     low, high = segment.landmarks.min(axis=(0, 1)), segment.landmarks.max(axis=(0, 1))
@@ -127,7 +131,7 @@ def make_version(version: Version) -> str:
         with tempfile.TemporaryDirectory() as scratch:
             compressed = Path(scratch) / "version.mp4"
             write_version(compressed, video, frames, random)
-            extractor = VideoExtractor(ExtractionOptions())
+            extractor = VideoExtractor(DETECTORS)
             return extractor.extract(compressed, version.path, show_progress=False).error
     except InputError as error:
         return str(error)

@@ -26,13 +26,21 @@ MIRRORED_LANDMARKS = (
 CROP_PIXELS = 400
 CROP_CENTRE = CROP_PIXELS // 2  # normalized = (pixels - CROP_CENTRE) / CROP_CENTRE
 
-# Of the distance between the eyes: what moves less is a still picture. Measured on clips of 60
-# frames: photographs 0.0002 to 0.0008, the calmest of 959 clips of real faces 0.0019.
-STILL_MOVEMENT = 0.0015
+# Of the distance between the eyes: what moves less is a still picture. Measured over a second:
+# photographs 0.0002 to 0.0008; in tracks of real faces only frozen pictures lie below 0.0014.
+STILL_MOVEMENT = 0.001
+
+# Landmark formats (`utils.landmark_files.formats`), and what a weight set says that reads both.
+NORMALIZED, ALIGNED = "normalized", "aligned"
+FORMATS = (NORMALIZED, ALIGNED)
+ANY_FORMAT = "any"
 
 # Scores: 0 = real, 1 = fake.
 FAKE_THRESHOLD = 0.5
-SCORES = ("vote", "mean")  # how a video's score is made of its clips'
+# How a video's score is made of its clips': the share that are called fake, their mean, or the
+# evidence for its likeliest family of fakes.
+SCORES = ("vote", "mean", "evidence")
+FAMILIES = ("swap", "reenactment", "lip-sync", "talking head")  # of fakes, an output each
 
 # The names of `--fd` and `--ld`.
 FACE_DETECTORS = ("blazeface", "retinaface", "dlib")

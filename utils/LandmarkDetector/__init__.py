@@ -10,7 +10,11 @@ from .interface import LandmarkDetector
 
 
 def make_landmark_detector(
-    name: str, device: str = "cpu", model_weights: Path | None = None, precision: str = "fp32"
+    name: str,
+    device: str = "cpu",
+    model_weights: Path | None = None,
+    precision: str = "fp32",
+    threads: int = 1,
 ) -> LandmarkDetector:
     """Builds a landmark detector once, for any number of videos.
 
@@ -19,6 +23,7 @@ def make_landmark_detector(
         device: `cpu` or `cuda`; dlib's and MediaPipe's run on the CPU whatever it says.
         model_weights: a folder in which model files are looked for first.
         precision: `fp32` or `bf16`, of FAN.
+        threads: of MediaPipe's mesh; what it finds does not depend on them.
 
     Raises:
         InputError: the detector's model cannot be had.
@@ -33,7 +38,7 @@ def make_landmark_detector(
     if name == "mediapipe":
         from .mediapipe_mesh import MediaPipeMesh
 
-        return MediaPipeMesh(*files)
+        return MediaPipeMesh(*files, threads)
     from .dlib_predictor import DlibPredictor
 
     return DlibPredictor(*files)

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..shared import LEFT_EYE, RIGHT_EYE
-
-NORMALIZED, ALIGNED = "normalized", "aligned"
-FORMATS = (NORMALIZED, ALIGNED)
+from ..shared import ALIGNED, LEFT_EYE, NORMALIZED, RIGHT_EYE
 
 LEFT_EYE_PLACE = (-0.3, 0.5)  # x, y of the eye's centre in every aligned frame
 RIGHT_EYE_PLACE = (0.3, 0.5)

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..shared import LANDMARKS, VALUES_PER_FRAME
-from .formats import FORMATS, recognise_format
+from ..shared import FORMATS, LANDMARKS, VALUES_PER_FRAME
+from .formats import recognise_format
 
 VERSION_KEY, VERSION = "lrnet-landmarks", "1"
 SUFFIX = ".txt"

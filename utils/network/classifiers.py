@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..weights.sets import STREAMS, Manifest, WeightSet, obtain_files
-from .clips import differences
+from .clips import stream_values
 
 
 def probability(logits: np.ndarray) -> np.ndarray:
@@ -23,27 +23,32 @@ class Classifier:
     """One weight set, or several that answer together.
 
     Attributes:
-        format, clip_length: what it reads.
-        score: `vote` or `mean`, how it means a video to be scored.
+        weights: the first set, for what it declares.
         networks: (g1, g2) Keras models, a pair a member.
     """
 
-    format: str
-    clip_length: int
-    score: str
+    weights: WeightSet
     networks: Sequence[tuple[Any, Any]]
 
-    def stream_probabilities(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What each stream says of clips (n, clip_length, 136): two times (n,), 1 = fake.
+    def stream_logits(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What each stream says of clips (n, frames, 136): two times (n, families) log-odds of
+        fake, one column where the architecture has no families.
 
         Members are joined by the mean of their logits, stream by stream.
         """
         from .two_stream import fake_logits
 
-        moves = differences(clips)
-        g1 = np.mean([fake_logits(network, clips) for network, _ in self.networks], axis=0)
-        g2 = np.mean([fake_logits(network, moves) for _, network in self.networks], axis=0)
-        return probability(g1), probability(g2)
+        said = []
+        for index, stream in enumerate(STREAMS):
+            values = stream_values(self.weights.architecture, stream, clips)
+            of_members = [fake_logits(pair[index], values) for pair in self.networks]
+            said.append(np.mean(of_members, axis=0))
+        return said[0], said[1]
+
+    def stream_probabilities(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The probability of fake by each stream, of the likeliest family: two times (n,)."""
+        g1, g2 = self.stream_logits(clips)
+        return probability(g1.max(axis=1)), probability(g2.max(axis=1))
 
 
 def _load_streams(weights: WeightSet, folder: Path) -> tuple[Any, Any]:
@@ -51,25 +56,18 @@ def _load_streams(weights: WeightSet, folder: Path) -> tuple[Any, Any]:
     from .two_stream import build_stream
 
     streams = []
-    for name, path in zip(STREAMS, obtain_files(weights, folder), strict=True):
-        architecture = weights.architecture[name]
-        stream = build_stream(architecture, units=weights.units)
-        load_stream_weights(stream, architecture, path)
+    for path in obtain_files(weights, folder):
+        stream = build_stream(weights.architecture, units=weights.units)
+        load_stream_weights(stream, weights.architecture, path)
         streams.append(stream)
     return streams[0], streams[1]
 
 
-def load_members(members: Sequence[WeightSet], folder: Path) -> Classifier:
-    """Builds the networks of sets that answer together.
+def load_classifier(manifest: Manifest, name: str, folder: Path) -> Classifier:
+    """Builds the networks of a set, or of those that answer together; downloads what is missing.
 
     Raises:
-        InputError: a file is missing, or not what it should be.
+        InputError: no such set, or a file is missing, or not what it should be.
     """
-    networks = [_load_streams(member, folder) for member in members]
-    first = members[0]
-    return Classifier(first.format, first.clip_length, first.score, networks)
-
-
-def load_classifier(manifest: Manifest, name: str, folder: Path) -> Classifier:
-    """Builds the networks of a set or ensemble; see `load_members`."""
-    return load_members(manifest.members(name), folder)
+    members = manifest.members(name)
+    return Classifier(members[0], [_load_streams(member, folder) for member in members])

@@ -1,8 +1,15 @@
-"""Clips: the runs of consecutive frames that the network reads at once."""
+"""Clips: the runs of frames that the network reads at once, and what it reads of them."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from ..rigid_motion import take_off_rigid_motion
+from ..shared import LANDMARKS, STILL_MOVEMENT
+
+FAST = 45.0  # frames a second, from which a track is thinned
+STILL_SECONDS = 1.0  # a stretch in which nothing moves for so long is left out
+SLOW_FRAMES = 15  # a course that is smooth over so many says how a head turns, not what is false
 
 
 def clip_starts(frames: int, clip_length: int) -> np.ndarray:
@@ -14,13 +21,81 @@ def clip_starts(frames: int, clip_length: int) -> np.ndarray:
     return np.arange(0, frames - clip_length + 1, clip_length)
 
 
+def clip_bounds(frames: int, clip_length: int, shortest: int) -> list[tuple[int, int]]:
+    """First frame and the one after the last of each clip; a rest of `shortest` or more is one."""
+    bounds = [(int(start), int(start) + clip_length) for start in clip_starts(frames, clip_length)]
+    rest = bounds[-1][1] if bounds else 0
+    return [*bounds, (rest, frames)] if frames - rest >= shortest else bounds
+
+
+def thinning(fps: float, known: tuple[float, float]) -> int:
+    """Every how many-th frame of a track is read, so that its rate comes near the known ones.
+
+    Args:
+        fps: of the track; known: frames a second that the network knows, from and to.
+    """
+    if fps < FAST or not np.isfinite(fps):
+        return 1
+    middle = np.sqrt(max(known[0], 1) * known[1])
+    if middle >= fps:
+        return 1
+    steps = np.arange(1, max(2, round(fps / middle) + 2))
+    return int(steps[np.abs(np.log(fps / steps / middle)).argmin()])
+
+
+def moving_parts(landmarks: np.ndarray, fps: float) -> list[tuple[int, int]]:
+    """Where something moves in a face: first frame and the one after the last of each part.
+
+    Args:
+        landmarks: (frames, 68, 2) of one segment.
+    """
+    frames = len(landmarks)
+    window = max(3, round(STILL_SECONDS * fps))
+    if frames < window:
+        return [(0, frames)]
+    own = take_off_rigid_motion(landmarks[None])[0][0].reshape(frames, -1).astype(np.float64)
+    sums = np.concatenate([np.zeros((1, own.shape[1])), own.cumsum(axis=0)])
+    squares = np.concatenate([np.zeros((1, own.shape[1])), np.square(own).cumsum(axis=0)])
+    mean = (sums[window:] - sums[:-window]) / window
+    variance = (squares[window:] - squares[:-window]) / window - np.square(mean)
+    moves = np.sqrt(2 * np.maximum(variance, 0).mean(axis=1)) >= STILL_MOVEMENT  # by window
+    moving = np.zeros(frames, bool)
+    for start in np.flatnonzero(moves):
+        moving[start : start + window] = True
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], moving.astype(int), [0]])))
+    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
+
+
 def cut_clips(landmarks: np.ndarray, clip_length: int) -> np.ndarray:
-    """What stream g1 reads: (clips, clip_length, 136) float32 from landmarks (frames, 68, 2)."""
+    """Clips (clips, clip_length, 136) float32 from landmarks (frames, 68, 2)."""
     starts = clip_starts(len(landmarks), clip_length)
     values = landmarks.reshape(len(landmarks), -1).astype(np.float32)
     return values[starts[:, None] + np.arange(clip_length)]
 
 
 def differences(clips: np.ndarray) -> np.ndarray:
-    """What stream g2 reads: each frame of a clip less the one before, (clips, frames - 1, 136)."""
+    """Each frame of a clip less the one before, (clips, frames - 1, 136)."""
     return np.diff(clips, axis=1)
+
+
+def less_slow_course(clips: np.ndarray) -> np.ndarray:
+    """Values (clips, frames, 136) less their mean over the `SLOW_FRAMES` around each frame."""
+    frames = clips.shape[1]
+    sums = np.concatenate([np.zeros_like(clips[:, :1]), clips], axis=1).cumsum(axis=1)
+    index, half = np.arange(frames), SLOW_FRAMES // 2
+    low, high = np.maximum(index - half, 0), np.minimum(index + half + 1, frames)
+    return clips - (sums[:, high] - sums[:, low]) / (high - low)[None, :, None]
+
+
+def stream_values(architecture: str, stream: str, clips: np.ndarray) -> np.ndarray:
+    """What a stream reads of clips (clips, frames, 136).
+
+    Published architectures read landmarks (g1) and their differences (g2) as they are in the file;
+    F reads the face's own motion, the head's taken off: less its slow course (g1), its differences
+    (g2).
+    """
+    if architecture == "F":
+        points = clips.reshape(*clips.shape[:2], LANDMARKS, 2)
+        own = take_off_rigid_motion(points)[0].reshape(clips.shape)
+        return less_slow_course(own) if stream == "g1" else differences(own)
+    return clips if stream == "g1" else differences(clips)

@@ -1,8 +1,8 @@
 """The two-stream recurrent network: one stream reads landmarks, the other their differences.
 
 LRNet, section 3.3. The two streams have separate weights. Three architectures were published (A, B,
-C), both streams the same; D and E are the project's own, D for differences and E for landmarks.
-`build_stream` makes any of them. This module imports Keras: import it only where one is needed.
+C); F is the project's own. `build_stream` makes any of them, for what `utils.network.clips` says
+that the architecture reads. This module imports Keras: import it only where one is needed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..shared import LANDMARKS, VALUES_PER_FRAME
+from ..shared import FAMILIES, LANDMARKS, VALUES_PER_FRAME
 from .backend import import_keras
 
 keras = import_keras()
@@ -82,40 +82,25 @@ def _architecture_c(clips, units: int):  # noqa: ANN001, ANN202
     return layers.Dense(2, name="logits")(layers.Dropout(0.5)(layers.Add()([states, hidden])))
 
 
-def _temporal_convolutions(moving, units: int):  # noqa: ANN001, ANN202
-    """Residual temporal convolutions, then mean and deviation over the frames.
+def _architecture_f(values, units: int):  # noqa: ANN001, ANN202
+    """Residual temporal convolutions, mean and deviation over the frames, an output a family.
 
-    The deviation over time is what tells trembling from motion.
+    The deviation over time is what tells trembling from motion. Each output is trained on real
+    faces and the fakes of one family (`utils.shared.FAMILIES`).
     """
-    values = layers.Dense(units, name="project")(_drop_landmarks(moving, 0.1))
+    hidden = layers.Dense(units, name="project")(values)
     for depth in (1, 2, 3):
         found = layers.Conv1D(
             units, 5, padding="same", dilation_rate=depth, name=f"convolution_{depth}"
-        )(values)
+        )(hidden)
         found = layers.LayerNormalization(epsilon=1e-5, name=f"norm_{depth}")(found)
         found = layers.Dropout(0.3)(layers.Activation("gelu")(found))
-        values = layers.Add()([values, found])
-    mean = keras.ops.mean(values, axis=1)
-    deviation = keras.ops.sqrt(keras.ops.var(values, axis=1) + 1e-4)
+        hidden = layers.Add()([hidden, found])
+    hidden = layers.Activation("linear", dtype="float32", name="wide")(hidden)
+    mean = keras.ops.mean(hidden, axis=1)
+    deviation = keras.ops.sqrt(keras.ops.var(hidden, axis=1) + 1e-4)
     pooled = layers.Dropout(0.3)(layers.Concatenate()([mean, deviation]))
-    return layers.Dense(2, name="logits")(pooled)
-
-
-def _less_mean(clips):  # noqa: ANN001, ANN202
-    """Values less their mean over the clip."""
-    return clips - keras.ops.mean(clips, axis=1, keepdims=True)
-
-
-def _less_smooth_course(clips):  # noqa: ANN001, ANN202
-    """Values less their smooth course over five frames; four frames fewer.
-
-    Where landmarks lie and how a head turns says who it is, not whether the motion is real.
-    """
-    smooth = sum(
-        weight / 16 * clips[:, start : start - 4 or None]
-        for start, weight in enumerate((1, 4, 6, 4, 1))  # binomial
-    )
-    return clips[:, 2:-2] - smooth
+    return layers.Dense(len(FAMILIES), name="families", dtype="float32")(pooled)
 
 
 # name -> how it is put together, and its units (of the published sets, where there are some)
@@ -123,62 +108,46 @@ ARCHITECTURES: dict[str, tuple[Callable, int]] = {
     "A": (_architecture_a, 64),
     "B": (_architecture_b, 64),
     "C": (_architecture_c, 32),
-    "D": (_temporal_convolutions, 64),
-    "E": (_temporal_convolutions, 64),
+    "F": (_architecture_f, 128),
 }
-MOVING_PART = {"D": _less_mean, "E": _less_smooth_course}  # taken before anything is learned
-
-
-def _moving_part(architecture: str, clips):  # noqa: ANN001, ANN202
-    """What the first layer that learns reads of clips."""
-    return MOVING_PART[architecture](clips) if architecture in MOVING_PART else clips
 
 
 def build_stream(architecture: str, frames: int | None = None, units: int | None = None):  # noqa: ANN201
-    """One stream: a Keras model from (batch, frames, 136) float32 to logits (batch, 2), real, fake.
+    """One stream: a Keras model from values (batch, frames, 136) float32 to logits.
+
+    A, B and C end in logits (batch, 2), real and fake; F in one log-odds of fake a family.
 
     Args:
-        architecture: `A` to `E`.
+        architecture: `A`, `B`, `C` or `F`.
         frames: fixed number of frames of an input, or None for any.
         units: of the GRU, or channels of the convolutions; the architecture's own by default.
     """
     body, published_units = ARCHITECTURES[architecture]
-    clips = keras.Input((frames, VALUES_PER_FRAME), name="clips")
-    return keras.Model(clips, body(_moving_part(architecture, clips), units or published_units))
+    values = keras.Input((frames, VALUES_PER_FRAME), name="values")
+    return keras.Model(values, body(values, units or published_units))
 
 
-def learned_from(architecture: str, clips: np.ndarray) -> np.ndarray:
-    """What the first layer that learns reads of clips (n, frames, 136); it may be fewer frames."""
-    tensor = keras.ops.convert_to_tensor(clips)
-    return keras.ops.convert_to_numpy(_moving_part(architecture, tensor))
-
-
-def fold_standardisation(model, mean: np.ndarray, deviation: np.ndarray) -> None:  # noqa: ANN001
-    """Makes a stream trained on (values - mean) / deviation read plain values; C, D and E.
+def fold_scales(model, deviation: float, slope: float, offset: float) -> None:  # noqa: ANN001
+    """Makes a stream of architecture F that was trained on values / deviation read plain values,
+    and answer slope x logit + offset.
 
     Args:
-        model: as `build_stream` makes it; its input weights are changed.
-        mean, deviation: (136,) float.
+        model: its first and last weights are changed.
     """
-    if any(layer.name == "project" for layer in model.layers):
-        layer = model.get_layer("project")
-        kernel, bias = layer.get_weights()
-        layer.set_weights([kernel / deviation[:, None], bias])  # D and E take the mean off
-        return
-    layer = model.get_layer("gru")
-    weights = layer.get_weights()  # kernel, recurrent kernel, biases, of each direction
-    for kernel in (0, 3):
-        weights[kernel + 2][0] -= (mean / deviation) @ weights[kernel]
-        weights[kernel] = weights[kernel] / deviation[:, None]
-    layer.set_weights(weights)
+    project, families = model.get_layer("project"), model.get_layer("families")
+    kernel, bias = project.get_weights()
+    project.set_weights([kernel / deviation, bias])
+    kernel, bias = families.get_weights()
+    families.set_weights([kernel * slope, bias * slope + offset])
 
 
-def fake_logits(model, clips: np.ndarray, batch_size: int = 2048) -> np.ndarray:  # noqa: ANN001
-    """Log-odds of "fake" for clips (n, frames, 136): float64 (n,)."""
-    values = clips.astype(np.float32)
+def fake_logits(model, values: np.ndarray, batch_size: int = 1024) -> np.ndarray:  # noqa: ANN001
+    """Log-odds of "fake" for values (n, frames, 136): float64 (n, families), or (n, 1) of a
+    published architecture."""
+    inputs = values.astype(np.float32)
     batches = [
-        np.asarray(model.predict_on_batch(values[first : first + batch_size]), np.float64)
-        for first in range(0, len(values), batch_size)
+        np.asarray(model.predict_on_batch(inputs[first : first + batch_size]), np.float64)
+        for first in range(0, len(inputs), batch_size)
     ]
     logits = np.concatenate(batches)
-    return logits[:, 1] - logits[:, 0]
+    return logits if logits.shape[1] > 2 else logits[:, 1:] - logits[:, :1]

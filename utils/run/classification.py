@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
 from ..inputs import list_files
-from ..landmark_files.formats import ALIGNED, NORMALIZED, align
+from ..landmark_files.formats import align
+from ..landmark_files.segments import read_segments
 from ..landmark_files.text import SUFFIX, LandmarkTrack, read_landmarks
-from ..network.classifiers import Classifier, load_members
-from ..network.clips import clip_starts, cut_clips
-from ..shared import FAKE_THRESHOLD
-from ..verdict.results import ClipScore, VideoResult
-from ..weights.sets import AUTO, BUNDLED, Manifest, WeightSet, obtain, read_manifest
+from ..network.classifiers import Classifier, load_classifier, probability
+from ..network.clips import clip_bounds, moving_parts, thinning
+from ..shared import ALIGNED, ANY_FORMAT, FAKE_THRESHOLD, FAMILIES, NORMALIZED
+from ..verdict.reliability import measured_of_header, reason_of_score, reasons_against
+from ..verdict.results import FAKE, REAL, UNCLEAR, ClipScore, VideoResult
+from ..weights.sets import AUTO, BUNDLED, read_manifest
 
 FILES_AT_ONCE = 64  # read, then classified in one batch
+DEFAULT_FPS = 25.0  # of files that do not say
 
 
 def list_landmark_files(inputs: Sequence[Path]) -> list[Path]:
@@ -33,124 +37,168 @@ def list_landmark_files(inputs: Sequence[Path]) -> list[Path]:
     )
 
 
-def video_score(clip_scores: np.ndarray, method: str) -> float:
-    """A video's score from its clips' (n,): `vote`, the share at or over 0.5, or `mean`."""
-    if method == "vote":
-        return float((clip_scores >= FAKE_THRESHOLD).mean())
-    return float(clip_scores.mean())
+def video_score(g1: np.ndarray, g2: np.ndarray, method: str) -> float:
+    """A video's score from what the streams say of its clips.
+
+    Args:
+        g1, g2: (clips, families) log-odds of fake.
+        method: `vote`, the share of clips whose mean probability is 0.5 or over; `mean`, the mean
+            of these; `evidence`, the probability of the family whose log-odds are highest in the
+            mean over clips and streams.
+    """
+    if method == "evidence":
+        return float(probability(((g1 + g2) / 2).mean(axis=0).max()))
+    clips = clip_scores(g1, g2)
+    return float((clips >= FAKE_THRESHOLD).mean() if method == "vote" else clips.mean())
+
+
+def clip_scores(g1: np.ndarray, g2: np.ndarray) -> np.ndarray:
+    """(clips,): the mean of the streams' probabilities, each of its likeliest family."""
+    return (probability(g1.max(axis=1)) + probability(g2.max(axis=1))) / 2
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A landmark file that can be classified.
+
+    Attributes:
+        clips: one (frames, 136) array a clip.
+        places: of each clip, first frame, frame after the last, and time.
+    """
+
+    path: Path
+    track: LandmarkTrack
+    fps: float
+    still: int
+    clips: list[np.ndarray]
+    places: list[tuple[int, int, float]]
 
 
 class LandmarkClassifier:
-    """Classifies landmark files of either format with the sets that a name stands for."""
+    """Classifies landmark files with one weight set, or several that answer together."""
 
-    def __init__(
-        self,
-        choices: dict[str, list[WeightSet]],
-        folder: Path,
-        method: str | None,
-        threshold: float,
-    ) -> None:
-        self._choices = choices
-        self._folder = folder
-        self._method = method
+    def __init__(self, classifier: Classifier, method: str | None, threshold: float) -> None:
+        self._classifier = classifier
+        self._weights = classifier.weights
+        self._method = method or classifier.weights.score
         self._threshold = threshold
-        self._loaded: dict[str, Classifier] = {}
 
     def classify(self, paths: Sequence[Path]) -> list[VideoResult]:
-        """One result a file, in their order; all clips of one format go through in one batch."""
+        """One result a file, in their order; clips of one length go through together."""
         results: dict[Path, VideoResult] = {}
-        batches: dict[str, list[tuple[Path, LandmarkTrack]]] = {}
+        jobs: list[_Job] = []
         for path in paths:
+            header: dict[str, str] = {}
             try:
-                track = self._prepare(path, read_landmarks(path))
-                batches.setdefault(track.format, []).append((path, track))
+                track = read_landmarks(path)
+                header = track.header
+                jobs.append(self._prepare(path, track))
             except InputError as error:
-                results[path] = VideoResult(path.name, path, error=str(error))
-        for landmark_format, batch in batches.items():
-            results |= self._classify_batch(self._classifier(landmark_format), batch)
+                results[path] = VideoResult(path.name, path, **_face_of(header), error=str(error))
+        if jobs:
+            for job, g1, g2 in zip(jobs, *_said_of(self._classifier, jobs), strict=True):
+                results[job.path] = self._result(job, g1, g2)
         return [results[path] for path in paths]
 
-    def _classifier(self, landmark_format: str) -> Classifier:
-        if landmark_format not in self._loaded:
-            members = self._choices[landmark_format]
-            self._loaded[landmark_format] = load_members(members, self._folder)
-        return self._loaded[landmark_format]
+    def _prepare(self, path: Path, track: LandmarkTrack) -> _Job:
+        """The clips that the set reads of a file.
 
-    def _prepare(self, path: Path, track: LandmarkTrack) -> LandmarkTrack:
-        """The track in a format for which there is a set, and long enough for it."""
-        if track.format not in self._choices:
-            if track.format == ALIGNED:
-                raise InputError(
-                    f"{path}: holds aligned landmarks, the weights want normalized ones; "
-                    "extract it again, or name a set for aligned landmarks with --weights"
-                )
-            aligned = align(track.landmarks)
-            if not np.isfinite(aligned).all():
+        Raises:
+            InputError: the format is not what the set reads, or there is no clip.
+        """
+        weights, landmarks = self._weights, self._in_format(path, track)
+        segments = read_segments(track.header.get("segments"), len(landmarks))
+        fps = measured_of_header(track.header).get("fps", DEFAULT_FPS)
+        step = thinning(fps, weights.frame_rate)
+        shortest = weights.shortest_clip or weights.clip_length
+        clips, places, still = [], [], 0
+        for segment in segments:
+            inside = landmarks[segment.start : segment.end]
+            for first, last in moving_parts(inside, fps):
+                still -= last - first
+                part = inside[first:last:step]
+                for start, end in clip_bounds(len(part), weights.clip_length, shortest):
+                    clips.append(part[start:end].reshape(end - start, -1).astype(np.float32))
+                    begins, ends = first + start * step, min(first + end * step, last)
+                    time = segment.time + begins / fps
+                    places.append((segment.frame + begins, segment.frame + ends, time))
+            still += len(inside)
+        if not clips:
+            raise InputError(f"{path}: {_no_clip(landmarks, still, step, shortest)}")
+        return _Job(path, track, fps / step, still, clips, places)
+
+    def _in_format(self, path: Path, track: LandmarkTrack) -> np.ndarray:
+        wanted = self._weights.format
+        if wanted in (track.format, ANY_FORMAT):
+            return track.landmarks
+        if track.format == NORMALIZED and wanted == ALIGNED:
+            landmarks = align(track.landmarks)
+            if not np.isfinite(landmarks).all():
                 raise InputError(f"{path}: a frame's eyes coincide, so it cannot be aligned")
-            track = LandmarkTrack(aligned, ALIGNED, track.header)
-        length = self._choices[track.format][0].clip_length
-        if len(track.landmarks) < length:
-            raise InputError(
-                f"{path}: {len(track.landmarks)} frames are too few; the weights need {length}"
-            )
-        return track
+            return landmarks
+        raise InputError(
+            f"{path}: holds aligned landmarks, and the set reads normalized ones; choose another "
+            "set, or extract the video again"
+        )
 
-    def _classify_batch(
-        self, classifier: Classifier, batch: list[tuple[Path, LandmarkTrack]]
-    ) -> dict[Path, VideoResult]:
-        clips = [cut_clips(track.landmarks, classifier.clip_length) for _, track in batch]
-        g1, g2 = classifier.stream_probabilities(np.concatenate(clips))
-        borders = np.cumsum([len(of_video) for of_video in clips])[:-1]
-        return {
-            path: self._result(classifier, path, track, *streams)
-            for (path, track), *streams in zip(
-                batch, np.split(g1, borders), np.split(g2, borders), strict=True
-            )
-        }
-
-    def _result(
-        self,
-        classifier: Classifier,
-        path: Path,
-        track: LandmarkTrack,
-        g1: np.ndarray,
-        g2: np.ndarray,
-    ) -> VideoResult:
-        length = classifier.clip_length
-        scores = (g1 + g2) / 2
-        score = video_score(scores, self._method or classifier.score)
-        starts = clip_starts(len(track.landmarks), length).tolist()
+    def _result(self, job: _Job, g1: np.ndarray, g2: np.ndarray) -> VideoResult:
+        weights = self._weights
+        score = video_score(g1, g2, self._method)
+        scores = clip_scores(g1, g2)
+        label = FAKE if score >= self._threshold else REAL
+        reasons: list[str] = []
+        if weights.unclear is not None:
+            measured = {**measured_of_header(job.track.header), "fps": job.fps}
+            reasons = reasons_against(measured, weights) or reason_of_score(score, weights)
+        evidence = (g1 + g2).mean(axis=0)
+        streams = probability(g1.max(axis=1)), probability(g2.max(axis=1))
         return VideoResult(
-            name=path.name,
-            path=path,
-            label="Fake" if score >= self._threshold else "Real",
+            name=job.path.name,
+            path=job.path,
+            **_face_of(job.track.header),
+            label=UNCLEAR if reasons else label,
             score=score,
             mean=float(scores.mean()),
-            frames=len(track.landmarks),
+            family=FAMILIES[int(evidence.argmax())] if len(evidence) > 1 else None,
+            reasons=reasons,
+            fps=job.fps,
+            frames=len(job.track.landmarks),
+            still=job.still,
             clips=[
-                ClipScore(start, start + length, *map(float, said))
-                for start, *said in zip(starts, g1, g2, scores, strict=True)
+                ClipScore(*place, *map(float, said))
+                for place, *said in zip(job.places, *streams, scores, strict=True)
             ],
         )
 
 
-def choose_sets(
-    manifest: Manifest, name: str, folder: Path, say: Callable[[str], None]
-) -> tuple[str, dict[str, list[WeightSet]]]:
-    """The name and the sets to use, by landmark format; downloads what is missing.
+def _face_of(header: dict[str, str]) -> dict[str, str]:
+    return {"video": header.get("video", ""), "face": header.get("face", "1 of 1")}
 
-    What `auto` finds for normalized files leaves aligned ones to the bundled set.
 
-    Raises:
-        InputError: the set is unknown, cannot be had, or has a wrong checksum.
-    """
-    used = obtain(manifest, name, folder, say)
-    choices = manifest.choices(used)
-    if name == AUTO and used != BUNDLED:
-        choices = {**manifest.choices(BUNDLED), NORMALIZED: choices[NORMALIZED]}
-        used = f"{used} (normalized), {BUNDLED} (aligned)"
-        say(f"using the weights {used}; --weights names others")
-    return used, choices
+def _no_clip(landmarks: np.ndarray, still: int, step: int, shortest: int) -> str:
+    if still and len(landmarks) - still < shortest * step:
+        return f"nothing moves in {still} of {len(landmarks)} frames: it is a still picture"
+    needed = f"{shortest * step} in one piece"
+    return f"{len(landmarks)} frames are too few; {needed} make a clip"
+
+
+def _said_of(
+    classifier: Classifier, jobs: Sequence[_Job]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """What both streams say of the clips of each job, (clips, families) each; clips of one length
+    go through in one batch."""
+    clips = [clip for job in jobs for clip in job.clips]
+    lengths = np.array([len(clip) for clip in clips])
+    said: list[list] = [[None] * len(clips), [None] * len(clips)]
+    for length in np.unique(lengths):
+        chosen = np.flatnonzero(lengths == length)
+        together = np.stack([clips[index] for index in chosen])
+        for stream, logits in zip(said, classifier.stream_logits(together), strict=True):
+            for index, row in zip(chosen, logits, strict=True):
+                stream[index] = row
+    borders = np.cumsum([len(job.clips) for job in jobs])[:-1]
+    g1, g2 = (np.split(np.array(stream), borders) for stream in said)
+    return g1, g2
 
 
 def classify_files(
@@ -159,7 +207,6 @@ def classify_files(
     folder: Path,
     method: str | None,
     threshold: float,
-    say: Callable[[str], None],
     watch: Callable[[int], None] = lambda done: None,
 ) -> tuple[str, list[VideoResult]]:
     """Classifies landmark files.
@@ -169,7 +216,6 @@ def classify_files(
         folder: where weight sets are looked for and downloaded to.
         method: `vote` or `mean`; None: the set's own.
         threshold: a video is called fake at this score or over it.
-        say: told of choices that were made for the user.
         watch: told how many files were done with each batch.
 
     Returns:
@@ -178,8 +224,10 @@ def classify_files(
     Raises:
         InputError: the weights cannot be had.
     """
-    used, choices = choose_sets(read_manifest(folder), weights, folder, say)
-    classifier = LandmarkClassifier(choices, folder, method, threshold)
+    used = BUNDLED if weights == AUTO else weights
+    classifier = LandmarkClassifier(
+        load_classifier(read_manifest(folder), used, folder), method, threshold
+    )
     results: list[VideoResult] = []
     for first in range(0, len(paths), FILES_AT_ONCE):
         chosen = paths[first : first + FILES_AT_ONCE]

@@ -15,26 +15,24 @@ import numpy as np
 
 from ..console import progress
 from ..errors import InputError
+from ..face_tracks import FaceTrack, track_of_landmarks
 from ..FaceDetector import make_face_detector
 from ..FaceDetector.interface import FaceDetector
-from ..landmark_files.formats import NORMALIZED
 from ..landmark_files.precomputed import find_precomputed, read_precomputed
 from ..landmark_files.segments import describe_segments
 from ..landmark_files.text import LandmarkTrack, face_path, faces_beside, write_landmarks
 from ..landmark_utils import (
     CalibratedTrack,
-    FaceTrack,
     calibrate_landmarks,
     cut_faces,
     detect_faces,
     normalize_landmarks,
     tell_people_apart,
-    track_of_landmarks,
     worth_a_file,
 )
 from ..LandmarkDetector import make_landmark_detector
 from ..LandmarkDetector.interface import LandmarkDetector
-from ..shared import STILL_MOVEMENT
+from ..shared import NORMALIZED, STILL_MOVEMENT
 from ..tracking.following import FaceTracker
 from ..tracking.identity import FaceEmbedder, IdentitySampler
 from ..tracking.pose import head_poses, upright_turns
@@ -76,6 +74,11 @@ class ExtractionOptions:
     model_weights: Path | None = None
     precomputed: Path | None = None
     thorough: bool = False
+
+    @property
+    def threads(self) -> int:
+        """That a decoder or a network may use, so that all workers together have a core each."""
+        return max(1, (os.cpu_count() or 1) // self.workers)
 
 
 @dataclass(frozen=True)
@@ -142,8 +145,7 @@ class VideoExtractor:
     def extract(self, path: Path, output: Path, show_progress: bool) -> VideoReport:
         """Writes the landmark files of a video; what is wrong with it ends in the report."""
         try:
-            threads = max(1, (os.cpu_count() or 1) // self._options.workers)
-            threads = 0 if self._options.workers == 1 else threads
+            threads = self._options.threads
             with Video(path, self._options.image_rate, threads) as video:
                 return self._extract(video, output, show_progress)
         except InputError as error:
@@ -367,7 +369,9 @@ def _make_detectors(options: ExtractionOptions) -> tuple[FaceDetector, LandmarkD
     where = options.device, options.model_weights
     return (
         make_face_detector(options.face_detector, *where),
-        make_landmark_detector(options.landmark_detector, *where, options.precision),
+        make_landmark_detector(
+            options.landmark_detector, *where, options.precision, options.threads
+        ),
     )
 
 

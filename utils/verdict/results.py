@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+FAKE, REAL, UNCLEAR = "Fake", "Real", "Unclear"
 
 
 @dataclass(frozen=True)
 class ClipScore:
-    """What the network says of one clip: frames `start` (included) to `end` (not), 1 = fake."""
+    """What the network says of one clip; 1 = fake.
+
+    Attributes:
+        start, end: frames of the video, the first and the one after the last.
+        time: seconds from the video's first frame.
+        g1, g2: what each stream says; score: their mean.
+    """
 
     start: int
     end: int
+    time: float
     g1: float
     g2: float
     score: float
@@ -19,18 +29,37 @@ class ClipScore:
 
 @dataclass(frozen=True)
 class VideoResult:
-    """What came of one landmark file; `error` is the reason why there is no label, or None.
+    """What came of one landmark file: one face of a video.
 
     Attributes:
-        score: what the label was decided on, by `--score`.
-        mean: mean clip probability.
+        name, path: of the file; `video`: of the video, as its header tells; `face`: as `1 of 2`.
+        label: `Fake`, `Real`, `Unclear`, or None where there is an error.
+        score: what the label was decided on, by `--score`; mean: mean clip probability.
+        family: of the fakes of which there is most evidence, where the set tells.
+        reasons: why it is `Unclear`.
+        fps: frames a second of what was read; frames: lines of the file.
+        still: frames left out since nothing moves in them.
+        error: the reason why there is no label, or None.
     """
 
     name: str
     path: Path
+    video: str = ""
+    face: str = "1 of 1"
     label: str | None = None
     score: float | None = None
     mean: float | None = None
+    family: str | None = None
+    reasons: list[str] = field(default_factory=list)
+    fps: float | None = None
     frames: int = 0
+    still: int = 0
     clips: list[ClipScore] = field(default_factory=list)
     error: str | None = None
+
+
+def label_of_video(faces: Sequence[VideoResult]) -> str | None:
+    """A video's label by its faces': Fake if one is, else Unclear if one is, else Real; None where
+    no face has one."""
+    labels = {face.label for face in faces}
+    return next((label for label in (FAKE, UNCLEAR, REAL) if label in labels), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -18,6 +18,13 @@ KNEE = 0.7  # of white: below it HDR is shown as it is, above it what is brighte
 TO_BT709 = np.array(
     [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
 )
+
+
+class TimedFrame(NamedTuple):
+    """A picture, uint8 (H, W, 3) BGR, and its time in seconds from the first one's."""
+
+    picture: np.ndarray
+    time: float
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,18 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 
 from ..errors import InputError
+from .animated_webp import WebPDecoder, is_webp
 from .display import (
     HYBRID_LOG_GAMMA,
     PERCEPTUAL_QUANTIZER,
     Orientation,
+    TimedFrame,
     orientation_of,
     over_black,
     side_matrix,
@@ -35,13 +37,6 @@ DEFAULT_FPS = 25.0  # for containers that do not say
 HIGHEST_FPS = 1000.0
 LARGEST_LOSS = 0.1  # of the frames; a video that lost more is damaged
 IMAGE_PATTERN = re.compile(r"%0?\d*d")  # names an image sequence, as FFmpeg does
-
-
-class TimedFrame(NamedTuple):
-    """A picture, uint8 (H, W, 3) BGR, and its time in seconds from the first one's."""
-
-    picture: np.ndarray
-    time: float
 
 
 class Video:
@@ -66,7 +61,7 @@ class Video:
         self.frames_lost = 0
         self._image_rate = image_rate
         self._threads = threads
-        self._opened: _Decoder | None = self._open()
+        self._opened: _Decoder | WebPDecoder | None = self._open()
         decoder = self._opened
         self.fps, self.announced = decoder.fps, decoder.announced
         self.width, self.height = decoder.shown_size
@@ -83,7 +78,9 @@ class Video:
             self._opened.close()
         self._opened = None
 
-    def _open(self) -> _Decoder:
+    def _open(self) -> _Decoder | WebPDecoder:
+        if self.path.is_file() and is_webp(self.path):
+            return WebPDecoder(self.path)
         return _Decoder(self.path, self._image_rate, self._threads)
 
     def frames(self) -> Iterator[TimedFrame]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .frames import TimedFrame
+from .display import TimedFrame
 
 SHRUNK_ROWS = 90  # of the frames that are compared
 LEAST_CHANGE = 15.0  # mean change of hue, saturation and brightness, of 255
@@ -64,7 +64,7 @@ def _shrunk(picture: np.ndarray) -> np.ndarray:
         return picture
     size = max(1, round(width * SHRUNK_ROWS / height)), SHRUNK_ROWS
     # every n-th pixel is enough of a large frame before the average is taken
-    step = max(1, height // (4 * SHRUNK_ROWS))
+    step = max(1, height // (2 * SHRUNK_ROWS))
     return cv2.resize(picture[::step, ::step], size, interpolation=cv2.INTER_AREA)
 
 

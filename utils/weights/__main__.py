@@ -59,9 +59,8 @@ def fetch(name: str, manifest: Manifest, folder: Path) -> None:
     if name in DETECTOR_FILES:
         obtain_models(DETECTOR_FILES[name], folder)
         return
-    for members in manifest.choices(name).values():
-        for member in members:
-            obtain_files(member, folder)
+    for member in manifest.members(name):
+        obtain_files(member, folder)
 
 
 def main() -> int:

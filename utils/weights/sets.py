@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -15,7 +14,7 @@ from .downloads import ModelFile, fetch_file, verify_file
 PROJECT_WEIGHTS = Path(__file__).resolve().parents[2] / "model_weights"
 MANIFEST = "manifest.yaml"
 STREAMS = ("g1", "g2")
-AUTO, BUNDLED, ENSEMBLE = "auto", "bundled", "ensemble"
+AUTO, BUNDLED = "auto", "bundled"
 
 
 @dataclass(frozen=True)
@@ -24,21 +23,30 @@ class WeightSet:
 
     Attributes:
         name: as `--weights` has it, and the set's folder.
-        format: the landmark format that it reads.
-        clip_length: frames.
-        architecture: `A` to `E`, of each stream; `units` of its layers, or None for its own.
+        format: the landmark format that it reads, or `any`.
+        clip_length: frames; a rest of `shortest_clip` or more is a clip too (by default none is).
+        architecture: `A`, `B`, `C` or `F`; `units` of its layers, or None for its own.
         files: of streams g1 and g2.
-        score: `vote` or `mean`, what its videos are scored by unless the user says otherwise.
+        score: one of `utils.shared.SCORES`, what its videos are scored by unless the user says
+            otherwise.
+        frame_rate: frames a second that it knows, from and to.
+        unclear: scores from and to which it is wrong too often, or None: then it has two labels.
+        ranges: of what is measured of a face, name -> least and most (None: no bound), outside of
+            which its word counts for nothing.
         trained_on, measured, licence: for people.
     """
 
     name: str
     format: str
     clip_length: int
-    architecture: dict[str, str]
+    architecture: str
     files: tuple[ModelFile, ...]
+    shortest_clip: int | None = None
     units: int | None = None
     score: str = "vote"
+    frame_rate: tuple[float, float] = (0.0, 1000.0)
+    unclear: tuple[float, float] | None = None
+    ranges: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
     trained_on: str = ""
     measured: str = ""
     licence: str = ""
@@ -46,32 +54,26 @@ class WeightSet:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All sets by name; `ensembles` name their members, `by_format` a set a landmark format."""
+    """All sets by name; `ensembles` name their members."""
 
     sets: dict[str, WeightSet]
     ensembles: dict[str, tuple[str, ...]]
-    by_format: dict[str, dict[str, str]]
 
     @property
     def names(self) -> list[str]:
-        return [*self.sets, *self.ensembles, *self.by_format]
+        return [*self.sets, *self.ensembles]
 
     def members(self, name: str) -> list[WeightSet]:
-        """The sets that answer together under one name of `sets` or `ensembles`."""
-        return [self.sets[member] for member in self.ensembles.get(name, (name,))]
-
-    def choices(self, name: str) -> dict[str, list[WeightSet]]:
-        """The sets that a name stands for, by the landmark format that they read.
+        """The sets that answer together under one name; `auto` is the project's own set.
 
         Raises:
             InputError: no such name.
         """
+        name = BUNDLED if name == AUTO else name
         if name not in self.names:
             known = ", ".join([AUTO, *self.names])
             raise InputError(f"unknown weight set {name!r}; known are {known}")
-        names = self.by_format[name].values() if name in self.by_format else [name]
-        choices = [self.members(chosen) for chosen in names]
-        return {members[0].format: members for members in choices}
+        return [self.sets[member] for member in self.ensembles.get(name, (name,))]
 
 
 def read_manifest(folder: Path = PROJECT_WEIGHTS) -> Manifest:
@@ -80,7 +82,7 @@ def read_manifest(folder: Path = PROJECT_WEIGHTS) -> Manifest:
     Raises:
         InputError: a manifest is no YAML, or lacks a field.
     """
-    merged: dict[str, dict] = {"sets": {}, "ensembles": {}, "by_format": {}}
+    merged: dict[str, dict] = {"sets": {}, "ensembles": {}}
     for path in dict.fromkeys([PROJECT_WEIGHTS / MANIFEST, folder / MANIFEST]):
         if not path.is_file():
             continue
@@ -94,7 +96,6 @@ def read_manifest(folder: Path = PROJECT_WEIGHTS) -> Manifest:
         return Manifest(
             {name: _weight_set(name, entry) for name, entry in merged["sets"].items()},
             {name: tuple(entry["members"]) for name, entry in merged["ensembles"].items()},
-            merged["by_format"],
         )
     except (KeyError, TypeError) as error:
         raise InputError(f"{folder / MANIFEST}: an entry lacks {error}") from None
@@ -102,19 +103,15 @@ def read_manifest(folder: Path = PROJECT_WEIGHTS) -> Manifest:
         raise InputError(f"{folder / MANIFEST}: {error}") from None
 
 
-def architectures(described: str | dict[str, str]) -> dict[str, str]:
-    """The architecture of each stream, where one letter means both."""
-    one_for_both = isinstance(described, str)
-    return {stream: described if one_for_both else described[stream] for stream in STREAMS}
-
-
 def _weight_set(name: str, entry: dict) -> WeightSet:
-    described = {key: entry[key] for key in ("format", "clip_length")}
-    described["architecture"] = architectures(entry["architecture"])
+    described = {key: entry[key] for key in ("format", "clip_length", "architecture")}
     if "score" in entry and entry["score"] not in SCORES:
         raise ValueError(f"{name}: score {entry['score']!r}; it can be {' or '.join(SCORES)}")
-    optional = ("units", "score", "trained_on", "measured", "licence")
+    optional = ("shortest_clip", "units", "score", "trained_on", "measured", "licence")
     described |= {key: entry[key] for key in optional if key in entry}
+    pairs = ("frame_rate", "unclear")
+    described |= {key: tuple(map(float, entry[key])) for key in pairs if key in entry}
+    described["ranges"] = {key: tuple(pair) for key, pair in entry.get("ranges", {}).items()}
     files = tuple(
         ModelFile(
             name=f"{name}/{entry['files'][stream]['name']}",
@@ -151,23 +148,3 @@ def obtain_files(weights: WeightSet, folder: Path) -> list[Path]:
     return find_files(weights, folder) or [
         fetch_file(file, folder / file.name) for file in weights.files
     ]
-
-
-def obtain(manifest: Manifest, name: str, folder: Path, say: Callable[[str], None]) -> str:
-    """Makes sure that a named set is on disk and returns the name to use.
-
-    `auto` is the published ensemble where it can be had, else the bundled set; `say` is told which.
-
-    Raises:
-        InputError: a named set is unknown or cannot be had.
-    """
-    if name != AUTO:
-        for members in manifest.choices(name).values():
-            for member in members:
-                obtain_files(member, folder)
-        return name
-    try:
-        return obtain(manifest, ENSEMBLE, folder, say)
-    except InputError as error:
-        say(f"using the bundled weights, since the published ensemble cannot be had: {error}")
-        return BUNDLED

@@ -1,0 +1,82 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from utils.landmark_files.formats import align
+from utils.network.clips import differences, less_slow_course, moving_parts, stream_values, thinning
+from utils.rigid_motion import own_movement, take_off_rigid_motion
+
+
+def rigidly_moved(landmarks, random):
+    """Every frame turned, scaled and moved as a whole."""
+    frames = len(landmarks)
+    angle = np.cumsum(random.normal(0, 0.05, frames))
+    scale = np.exp(np.cumsum(random.normal(0, 0.02, frames)))
+    factors = (scale * np.exp(1j * angle))[:, None]
+    points = factors * (landmarks[..., 0] + 1j * landmarks[..., 1])
+    points = points + random.normal(0, 0.3, (frames, 1))
+    return np.stack([points.real, points.imag], axis=-1)
+
+
+def test_what_moves_as_a_whole_leaves_nothing(wandering_landmarks, random):
+    still = np.repeat(wandering_landmarks[:1], 60, axis=0)
+    left, transform = take_off_rigid_motion(rigidly_moved(still, random)[None])
+    assert np.abs(left).max() < 1e-4
+    assert transform.std(axis=1).min() > 0.01
+
+
+def test_the_faces_own_motion_is_kept_whatever_the_head_does(wandering_landmarks, random):
+    trembling = wandering_landmarks[:60] + random.normal(0, 0.01, (60, 68, 2))
+    left, _ = take_off_rigid_motion(trembling[None])
+    moved, _ = take_off_rigid_motion(rigidly_moved(trembling, random)[None])
+    assert np.abs(left - moved).max() < 0.02 * np.abs(left).max()
+
+
+def test_both_landmark_formats_leave_the_same(wandering_landmarks, random):
+    trembling = wandering_landmarks[:60] + random.normal(0, 0.01, (60, 68, 2))
+    left, _ = take_off_rigid_motion(trembling[None])
+    aligned, _ = take_off_rigid_motion(align(trembling)[None])
+    assert np.abs(left - aligned).max() < 0.02 * np.abs(left).max()
+
+
+@given(st.floats(0.01, 100), st.floats(-50, 50))
+def test_size_and_place_do_not_matter(size, place):
+    random = np.random.default_rng(3)
+    face = random.normal(0, 0.3, (1, 68, 2)) + random.normal(0, 0.01, (20, 68, 2))
+    face[:, 42:48, 0] += 1
+    one, other = own_movement(face), own_movement(size * face + place)
+    assert abs(one - other) < 0.02 * one
+
+
+def test_a_landmark_set_without_extent_is_no_error():
+    left, transform = take_off_rigid_motion(np.ones((2, 5, 68, 2)))
+    assert np.isfinite(left).all() and np.isfinite(transform).all()
+
+
+def test_the_slow_course_is_a_mean_over_neighbours(random):
+    values = random.normal(0, 1, (2, 40, 136)).astype(np.float32)
+    expected = values[0, 20] - values[0, 13:28].mean(axis=0)
+    assert np.abs(less_slow_course(values)[0, 20] - expected).max() < 1e-5
+    assert np.abs(less_slow_course(np.ones((1, 30, 136), np.float32))).max() < 1e-6
+
+
+def test_published_streams_read_files_as_they_are(random):
+    clips = random.normal(0, 1, (3, 30, 136)).astype(np.float32)
+    assert stream_values("C", "g1", clips) is clips
+    assert (stream_values("A", "g2", clips) == differences(clips)).all()
+    assert stream_values("F", "g1", clips).shape == (3, 30, 136)
+    assert stream_values("F", "g2", clips).shape == (3, 29, 136)
+
+
+def test_fast_tracks_are_thinned_to_what_is_known():
+    known = (24, 31)
+    rates = (12, 25, 30, 44, 48, 50, 60, 120, 240, float("nan"))
+    assert [thinning(fps, known) for fps in rates] == [1, 1, 1, 1, 2, 2, 2, 4, 9, 1]
+
+
+def test_a_frozen_stretch_is_no_moving_part(wandering_landmarks, random):
+    trembling = wandering_landmarks[:60] + random.normal(0, 0.01, (60, 68, 2))
+    frozen = np.repeat(trembling[-1:], 60, axis=0) + random.normal(0, 1e-5, (60, 68, 2))
+    assert moving_parts(np.concatenate([trembling, frozen]), 25) == [(0, 83)]
+    assert moving_parts(frozen, 25) == []
+    assert moving_parts(trembling, 25) == [(0, 60)]

@@ -1,0 +1,86 @@
+import cv2
+import numpy as np
+import pytest
+
+from utils.face_tracks import longest_step, measured_fps
+from utils.landmark_utils import shot_batches
+from utils.video.display import TimedFrame
+from utils.video.shots import ShotFrame, mark_shots
+
+
+def scene(random, colour: int) -> np.ndarray:
+    """A picture of blobs, uint8 (120, 160, 3), unlike one of another colour."""
+    noise = random.integers(0, 60, (12, 16, 3)) + np.roll([colour, 255 - colour, 90], colour)
+    small = np.clip(noise, 0, 255).astype(np.uint8)
+    return cv2.resize(small, (160, 120), interpolation=cv2.INTER_CUBIC)
+
+
+def film(random, *lengths: int) -> list[TimedFrame]:
+    """Scenes one after another, each moving a little."""
+    pictures = []
+    for number, length in enumerate(lengths):
+        still = scene(random, 40 + 97 * number % 200)
+        pictures += [np.roll(still, step // 2, axis=1) for step in range(length)]
+    return [TimedFrame(picture, number / 25) for number, picture in enumerate(pictures)]
+
+
+@pytest.mark.parametrize("lengths", [(30,), (20, 30), (20, 20, 20), (6, 25, 9, 30)])
+def test_every_cut_is_found_where_it_is(random, lengths):
+    marked = list(mark_shots(film(random, *lengths)))
+    begins = [number for number, frame in enumerate(marked) if frame.begins_shot]
+    assert begins == np.concatenate([[0], np.cumsum(lengths[:-1])]).tolist()
+
+
+def test_all_frames_come_out_in_their_order(random):
+    frames = film(random, 7, 12)
+    marked = list(mark_shots(frames))
+    assert [frame.time for frame in marked] == [frame.time for frame in frames]
+    assert all((a.picture is b.picture) for a, b in zip(marked, frames, strict=True))
+
+
+def test_few_frames_are_held_back(random):
+    taken = []
+
+    def counted():
+        for frame in film(random, 30):
+            taken.append(frame)
+            yield frame
+
+    next(mark_shots(counted()))
+    assert len(taken) <= 5
+
+
+def shown(times: list[float], cuts: tuple[int, ...] = ()) -> list[ShotFrame]:
+    picture = np.zeros((2, 2, 3), np.uint8)
+    return [ShotFrame(picture, time, n in (0, *cuts)) for n, time in enumerate(times)]
+
+
+def test_a_batch_ends_with_the_shot():
+    batches = list(shot_batches(shown([n / 25 for n in range(10)], cuts=(4,)), 3, 25))
+    assert [(begins, len(batch)) for begins, batch in batches] == [
+        (True, 3), (False, 1), (True, 3), (False, 3)
+    ]  # fmt: skip
+
+
+def test_a_pause_ends_a_stretch_as_a_cut_does():
+    times = [0, 0.04, 0.08, 1.2, 1.24]
+    batches = list(shot_batches(shown(times), 8, 25))
+    assert [(begins, len(batch)) for begins, batch in batches] == [(True, 3), (True, 2)]
+
+
+def test_slow_videos_have_longer_steps():
+    assert longest_step(25) == 0.2 and longest_step(5) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("times", "announced", "expected"),
+    [
+        (np.arange(50) / 25, 25, 25),
+        (np.arange(50) / 24.9, 25, 25),  # rounding
+        (np.arange(50) / 12, 25, 12),
+        (np.concatenate([np.arange(20), 200 + np.arange(20)]) / 10, 10, 10),  # a pause
+        (np.zeros(1), 30, 30),
+    ],
+)
+def test_the_rate_is_measured_by_the_times(times, announced, expected):
+    assert measured_fps(times, announced) == pytest.approx(expected)

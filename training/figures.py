@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+"""Every figure told of a set, from a table of scored tracks: `python -m training.figures -h`.
+
+The table is what `training.cross_validate` or `training.evaluate` writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from utils.console import run_script
+from utils.errors import InputError
+from utils.network.classifiers import probability
+from utils.shared import FAKE_THRESHOLD, FAMILIES
+from utils.weights.sets import STREAMS
+
+RESAMPLES = 500
+FALSE_ALARMS = 0.05  # of the real videos, that may be called fake
+RIGHT = 0.85  # of the decided ones, that should be right
+
+
+@dataclass(frozen=True)
+class ScoredTracks:
+    """A table's columns, a value a track.
+
+    Attributes:
+        fake: (n,) bool; evidence: (n,) log-odds of fake, of the likeliest family.
+        rows: the table's own rows, for what the tracks are.
+    """
+
+    rows: list[dict[str, str]]
+    fake: np.ndarray
+    evidence: np.ndarray
+
+    def where(self, chosen: np.ndarray) -> ScoredTracks:
+        rows = [row for row, kept in zip(self.rows, chosen, strict=True) if kept]
+        return ScoredTracks(rows, self.fake[chosen], self.evidence[chosen])
+
+    def column(self, name: str) -> np.ndarray:
+        return np.array([row[name] for row in self.rows])
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A set on some of the tracks. AUC is None where only one label occurs.
+
+    Attributes:
+        interval: 95 % of the AUC, groups drawn anew.
+        called_fake, called_real: shares of these tracks; the rest is unclear.
+        right: share of the decided ones.
+    """
+
+    tracks: int
+    fakes: int
+    auc: float | None
+    interval: tuple[float, float] | None
+    called_fake: float
+    called_real: float
+    right: float | None
+
+
+def read_table(path: Path, streams: tuple[str, ...] = STREAMS) -> ScoredTracks:
+    """A table with the log-odds of each stream and family.
+
+    Args:
+        streams: of which the mean is taken.
+
+    Raises:
+        InputError: the table is missing or is none of this kind.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        logits = np.array(
+            [
+                [[float(row[f"{stream} {family}"]) for family in FAMILIES] for stream in streams]
+                for row in rows
+            ]
+        )
+        fake = np.array([row["fake"] == "1" for row in rows])
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: not a table of scored tracks ({error})") from None
+    return ScoredTracks(rows, fake, logits.mean(axis=1).max(axis=1))
+
+
+def auc(fake: np.ndarray, scores: np.ndarray) -> float | None:
+    """Area under the ROC curve; None where only one label occurs."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(fake, scores)) if len(set(fake.tolist())) == 2 else None
+
+
+def auc_interval(tracks: ScoredTracks, seed: int = 0) -> tuple[float, float] | None:
+    """95 % of the AUC when groups, not tracks, are drawn anew with replacement."""
+    random = np.random.default_rng(seed)
+    groups = tracks.column("group")
+    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    values = []
+    for _ in range(RESAMPLES):
+        drawn = random.integers(0, len(members), len(members))
+        chosen = np.concatenate([members[group] for group in drawn])
+        value = auc(tracks.fake[chosen], tracks.evidence[chosen])
+        if value is not None:
+            values.append(value)
+    return tuple(np.percentile(values, [2.5, 97.5]).tolist()) if values else None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From evidence to scores and labels.
+
+    Attributes:
+        slope, offset: score = probability(slope x evidence + offset).
+        unclear: scores from and to which nothing is decided.
+    """
+
+    slope: float = 1.0
+    offset: float = 0.0
+    unclear: tuple[float, float] = (FAKE_THRESHOLD, FAKE_THRESHOLD)
+
+    def scores(self, evidence: np.ndarray) -> np.ndarray:
+        return probability(self.slope * evidence + self.offset)
+
+
+def fit_scale(tracks: ScoredTracks) -> Scale:
+    """The scale on which a score of a half is as often fake as real (Platt, labels balanced), and
+    the widest decisions that keep `FALSE_ALARMS` and `RIGHT`."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(class_weight="balanced", C=1e3)
+    model.fit(tracks.evidence[:, None], tracks.fake)
+    scale = Scale(float(model.coef_[0, 0]), float(model.intercept_[0]))
+    scores = scale.scores(tracks.evidence)
+    real, fakes = np.sort(scores[~tracks.fake]), scores[tracks.fake]
+    high = max(FAKE_THRESHOLD, float(np.quantile(real, 1 - FALSE_ALARMS)))
+    low = FAKE_THRESHOLD
+    for bound in np.linspace(FAKE_THRESHOLD, 0, 101):
+        low = float(bound)
+        rights = (real < low).sum() + (fakes >= high).sum()
+        decided = (scores < low).sum() + (scores >= high).sum()
+        called_real = (scores < low).sum()
+        # each of the two words must be right often enough, weighed as if labels were even
+        even = (real < low).mean() / max(1e-9, (real < low).mean() + (fakes < low).mean())
+        if decided and rights / decided >= RIGHT and (not called_real or even >= RIGHT - 0.05):
+            break
+    band = float(np.floor(low * 20) / 20), round(high, 2)  # numbers for people
+    return Scale(scale.slope, scale.offset, band)
+
+
+def figures(tracks: ScoredTracks, scale: Scale) -> Figures:
+    """All figures of some tracks."""
+    scores = scale.scores(tracks.evidence)
+    low, high = scale.unclear
+    fake, real = scores >= high, scores < low
+    decided = fake | real
+    right = (fake & tracks.fake) | (real & ~tracks.fake)
+    return Figures(
+        len(tracks.rows),
+        int(tracks.fake.sum()),
+        auc(tracks.fake, tracks.evidence),
+        auc_interval(tracks),
+        float(fake.mean()),
+        float(real.mean()),
+        float(right.sum() / decided.sum()) if decided.any() else None,
+    )
+
+
+def parts(tracks: ScoredTracks) -> Iterator[tuple[str, ScoredTracks]]:
+    """All; FF++ c23; each family, and each kind of five fakes or more, beside all real tracks."""
+    families, kinds = tracks.column("family"), tracks.column("manipulation")
+    known = tracks.column("dataset") == "FF++ c23"
+    yield "all", tracks
+    if known.any():
+        yield "FF++ c23", tracks.where(known)
+        yield "all but FF++ c23", tracks.where(~known)
+    for family in FAMILIES:
+        if (families == family).any():
+            yield f"{family} / all real", tracks.where((families == family) | ~tracks.fake)
+    for kind in np.unique(kinds[tracks.fake]):
+        if (kinds == kind).sum() >= 5:
+            yield f"{kind} / all real", tracks.where((kinds == kind) | ~tracks.fake)
+
+
+def table(by_part: dict[str, Figures]) -> str:
+    """Markdown; the weakest part first."""
+    lines = ["| tracks | fake / all | AUC | 95 % | right when decided |", "|---|---|---|---|---|"]
+    for name, of in sorted(by_part.items(), key=lambda item: item[1].auc or 0):
+        area = "" if of.auc is None else f"{of.auc:.3f}"
+        spread = "" if of.interval is None else f"{of.interval[0]:.2f} to {of.interval[1]:.2f}"
+        right = "" if of.right is None else f"{of.right:.0%}"
+        lines.append(f"| {name} | {of.fakes} / {of.tracks} | {area} | {spread} | {right} |")
+    return "\n".join(lines)
+
+
+def labels_table(tracks: ScoredTracks, scale: Scale) -> str:
+    """Markdown: how often each label comes, by family."""
+    lines = ["| tracks | n | Fake | Unclear | Real |", "|---|---|---|---|---|"]
+    families = tracks.column("family")
+    for family in ("real", *FAMILIES):
+        chosen = tracks.where(families == family)
+        if chosen.rows:
+            of = figures(chosen, scale)
+            unclear = 1 - of.called_fake - of.called_real
+            shares = f"{of.called_fake:.0%} | {unclear:.0%} | {of.called_real:.0%}"
+            lines.append(f"| {family} | {of.tracks} | {shares} |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="training.figures", description=__doc__)
+    add = parser.add_argument
+    add("table", type=Path, help="CSV of scored tracks")
+    add("--detector", choices=("mediapipe", "dlib"), help="tracks of this landmark detector only")
+    add("--streams", nargs="+", choices=STREAMS, default=STREAMS)
+    add("--scale", type=Path, help="JSON of slope, offset and unclear; by default fitted here")
+    add("--output", type=Path, help="JSON of all figures and of the scale")
+    given = parser.parse_args()
+    tracks = read_table(given.table, tuple(given.streams))
+    if given.detector:
+        tracks = tracks.where(tracks.column("detector") == given.detector)
+    if given.scale:
+        content = json.loads(given.scale.read_text(encoding="utf-8"))["scale"]
+        scale = Scale(content["slope"], content["offset"], tuple(content["unclear"]))
+    else:
+        scale = fit_scale(tracks)
+    by_part = {name: figures(of, scale) for name, of in parts(tracks)}
+    print(f"slope {scale.slope:.4f}, offset {scale.offset:.4f}, unclear {scale.unclear}\n")
+    print(table(by_part), labels_table(tracks, scale), sep="\n\n")
+    if given.output:
+        content = {
+            "scale": asdict(scale),
+            "parts": {name: asdict(of) for name, of in by_part.items()},
+        }
+        given.output.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_script("training.figures", main))

@@ -1,0 +1,192 @@
+"""Faces through a video: segments of consecutive frames, and the people that they show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from .calibration.face_crop import video_crops
+from .errors import InputError
+from .face_boxes import CropBox
+from .rigid_motion import own_movement
+from .shared import LEFT_EYE, RIGHT_EYE, STILL_MOVEMENT
+from .tracking.following import GAP_SECONDS
+
+GAP_FRAMES = 2.5  # frames' time that a slow video may leave between two frames of one segment
+RATE_TOLERANCE = 0.02  # of the announced frame rate, that rounding makes of it
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One face through consecutive frames of one shot.
+
+    Attributes:
+        numbers: (frames,) of the video, from 0, one after another; times: (frames,) in seconds.
+        landmarks: (frames, 68, 2) in frame pixels; a frame without the face repeats the one before.
+        detected: (frames,) bool, False for those repeated.
+        scores: (frames,) of the landmarks; 0 where not detected.
+        run: which of the tracker's runs it comes from; its surroundings are kept under that number.
+        start: its first frame among the run's.
+    """
+
+    numbers: np.ndarray
+    times: np.ndarray
+    landmarks: np.ndarray
+    detected: np.ndarray
+    scores: np.ndarray
+    run: int = 0
+    start: int = 0
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def part(self, start: int, end: int) -> Segment:
+        """Frames `start` (included) to `end` (not)."""
+        arrays = ("numbers", "times", "landmarks", "detected", "scores")
+        kept = {name: getattr(self, name)[start:end] for name in arrays}
+        return replace(self, start=self.start + start, **kept)
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """One person through a video: segments in the order of time.
+
+    Attributes:
+        frame_width, frame_height: in pixels.
+    """
+
+    segments: tuple[Segment, ...]
+    frame_width: int
+    frame_height: int
+
+    def _joined(self, name: str) -> np.ndarray:
+        return np.concatenate([getattr(segment, name) for segment in self.segments])
+
+    @property
+    def landmarks(self) -> np.ndarray:
+        return self._joined("landmarks")
+
+    @property
+    def detected(self) -> np.ndarray:
+        return self._joined("detected")
+
+    @property
+    def numbers(self) -> np.ndarray:
+        return self._joined("numbers")
+
+    @property
+    def score(self) -> float:
+        """The mean score of the landmarks that were detected."""
+        return float(self._joined("scores")[self.detected].mean())
+
+    @property
+    def seconds(self) -> float:
+        """How long the face is seen."""
+        return float(sum(segment.times[-1] - segment.times[0] for segment in self.segments))
+
+    @property
+    def pixels(self) -> float:
+        """The median size of the face: the larger side of its landmarks' box."""
+        return float(np.median(np.ptp(self.landmarks, axis=1).max(axis=1)))
+
+    @property
+    def eye_pixels(self) -> float:
+        """The median distance between the eyes' centres."""
+        landmarks = self.landmarks
+        across = landmarks[:, LEFT_EYE].mean(axis=1) - landmarks[:, RIGHT_EYE].mean(axis=1)
+        return float(np.median(np.linalg.norm(across, axis=1)))
+
+    @property
+    def movement(self) -> float:
+        """How much the face moves in itself, in distances between the eyes, in its liveliest
+        segment."""
+        return max(own_movement(segment.landmarks) for segment in self.segments)
+
+    def moving_area(self) -> float:
+        """The face's area in square pixels, summed over the frames of segments that move."""
+        areas = [
+            float(np.square(np.ptp(segment.landmarks, axis=1).max(axis=1)).sum())
+            for segment in self.segments
+            if own_movement(segment.landmarks) >= STILL_MOVEMENT
+        ]
+        return sum(areas)
+
+    def crops(self, crop: str) -> list[list[CropBox]]:
+        """The box of each frame's face, a list a segment; `crop` is `stable` or `per-frame`."""
+        size = self.frame_width, self.frame_height
+        return [video_crops(one.landmarks, *size, stable=crop == "stable") for one in self.segments]
+
+
+def fill_gaps(landmarks: np.ndarray, detected: np.ndarray) -> tuple[np.ndarray, int]:
+    """Frames without a detection take the one before; leading ones are dropped.
+
+    Args:
+        landmarks: (frames, 68, 2); what a frame that is not detected holds is ignored.
+        detected: (frames,) bool.
+
+    Returns:
+        Landmarks from the first detected frame on, and that frame's number. Empty where no frame
+        is detected.
+    """
+    if not detected.any():
+        return landmarks[:0], len(landmarks)
+    first = int(detected.argmax())
+    source = np.where(detected, np.arange(len(detected)), 0)
+    return landmarks[np.maximum.accumulate(source)[first:]], first
+
+
+def measured_fps(times: np.ndarray, announced: float) -> float:
+    """Frames a second by their times (frames,) in seconds, pauses left out; what was announced
+    where it is no further off than rounding makes it."""
+    steps = np.diff(times)
+    steps = steps[(steps > 0) & (steps <= longest_step(announced))]
+    if not len(steps):
+        return announced
+    rate = float(1 / steps.mean())
+    return announced if abs(rate / announced - 1) < RATE_TOLERANCE else rate
+
+
+def longest_step(fps: float) -> float:
+    """Seconds between two frames beyond which they are not of one segment."""
+    return max(GAP_SECONDS, GAP_FRAMES / fps)
+
+
+def track_of_landmarks(
+    landmarks: np.ndarray,
+    detected: np.ndarray,
+    frame_width: int,
+    frame_height: int,
+    score: float = 1.0,
+    times: np.ndarray | None = None,
+    fps: float = 25.0,
+) -> FaceTrack:
+    """One face's landmarks (frames, 68, 2) in frame pixels, from wherever they come.
+
+    A gap of up to 0.2 s repeats the frame before, a longer one and a pause of the video end a
+    segment.
+
+    Args:
+        times: (frames,) in seconds; by default from `fps`.
+
+    Raises:
+        InputError: no frame shows a face.
+    """
+    if not detected.any():
+        raise InputError(f"no face in any of {len(detected)} frames")
+    times = np.arange(len(detected)) / fps if times is None else times
+    seen = np.flatnonzero(detected)
+    gaps = times[seen[1:]] - times[np.minimum(seen[:-1] + 1, len(times) - 1)]
+    steps = np.diff(times)
+    pauses = np.array([steps[a:b].max() for a, b in pairwise(seen)])
+    ends = (gaps > GAP_SECONDS + 1e-6) | (pauses > longest_step(fps))
+    starts = seen[np.concatenate([[True], ends])]
+    stops = seen[np.concatenate([ends, [True]])] + 1
+    segments = []
+    for start, stop in zip(starts, stops, strict=True):
+        filled, _ = fill_gaps(landmarks[start:stop], detected[start:stop])
+        numbers = np.arange(start, stop)
+        inside = detected[start:stop]
+        segments.append(Segment(numbers, times[start:stop], filled, inside, score * inside))
+    return FaceTrack(tuple(segments), frame_width, frame_height)

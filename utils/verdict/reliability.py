@@ -1,0 +1,80 @@
+"""Whether a set's word counts for a face: what was measured of it against what the set knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..shared import STILL_MOVEMENT
+from ..weights.sets import WeightSet
+
+Measured = Mapping[str, float]
+HIGHEST_FPS = 1000.0  # more is no frame rate
+# What a set's `ranges` can bound: how to tell too little and too much of it.
+_TOO_LITTLE = {
+    "eye_pixels": "the face has {value:.0f} pixels between the eyes; {bound:.0f} are needed",
+    "fps": "{value:.3g} frames a second; {bound:.3g} are needed",
+    "seconds": "the face is seen for {value:.1f} s; {bound:.1f} s are needed",
+    "share_of_frames": "the face is found in {value:.0%} of its frames; {bound:.0%} are needed",
+    "score": "the landmarks are sure to {value:.2f}; {bound:.2f} is needed",
+    "trusted_share": "the flow follows {value:.0%} of the landmarks; {bound:.0%} are needed",
+}
+_TOO_MUCH = {
+    "fps": "{value:.3g} frames a second; up to {bound:.3g} are known",
+    "yaw": "the head is turned aside by {value:.0f} degrees; up to {bound:.0f} are known",
+    "pitch": "the head is raised or bent by {value:.0f} degrees; up to {bound:.0f} are known",
+}
+
+
+def measured_of_header(header: Mapping[str, str]) -> dict[str, float]:
+    """The figures of a landmark file's header that a verdict can use.
+
+    `share_of_frames` is of the frames in the face's own segments; angles are the median, unsigned.
+    A value that is no number, or no frame rate, counts as not measured.
+    """
+    measured: dict[str, float] = {}
+    for key in ("eye_pixels", "fps", "seconds", "score", "trusted_share", "movement"):
+        value = _number(header.get(key, ""))
+        if value is not None and (key != "fps" or 0 < value <= HIGHEST_FPS):
+            measured[key] = value
+    seen, frames = (_number(header.get(key, "")) for key in ("frames_with_face", "frames"))
+    if seen is not None and frames:
+        measured["share_of_frames"] = seen / frames
+    for key in ("yaw", "pitch"):
+        quartiles = header.get(key, "").split()
+        middle = _number(quartiles[1]) if len(quartiles) == 3 else None
+        if middle is not None:
+            measured[key] = abs(middle)
+    return measured
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if abs(value) < 1e9 else None
+
+
+def reasons_against(measured: Measured, weights: WeightSet) -> list[str]:
+    """Why the set's word counts for nothing with this face; empty where it counts."""
+    reasons = []
+    for name, (least, most) in weights.ranges.items():
+        value = measured.get(name)
+        if value is None:
+            continue
+        if least is not None and value < least:
+            text = _TOO_LITTLE.get(name, f"{name} is {{value:.3g}}; {{bound:.3g}} is needed")
+            reasons.append(text.format(value=value, bound=least))
+        if most is not None and value > most:
+            text = _TOO_MUCH.get(name, f"{name} is {{value:.3g}}; up to {{bound:.3g}} is known")
+            reasons.append(text.format(value=value, bound=most))
+    if measured.get("movement", 1.0) < STILL_MOVEMENT:
+        reasons.append("nothing moves in the face: it is a still picture")
+    return reasons
+
+
+def reason_of_score(score: float, weights: WeightSet) -> list[str]:
+    """Why a score does not decide, if it does not."""
+    if weights.unclear is None or not weights.unclear[0] <= score < weights.unclear[1]:
+        return []
+    return [f"score {score:.2f} lies where this set is wrong too often"]

@@ -1,0 +1,64 @@
+"""Animated WebP pictures, which FFmpeg does not decode; read by Pillow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from .display import TimedFrame, over_black
+
+SHORTEST_STEP = 0.02  # seconds; browsers show shorter ones so long, too
+
+
+def is_webp(path: Path) -> bool:
+    """Whether a file begins as WebP does."""
+    with path.open("rb") as file:
+        start = file.read(12)
+    return start[:4] == b"RIFF" and start[8:] == b"WEBP"
+
+
+class WebPDecoder:
+    """One pass over an animated WebP; see `utils.video.frames.Video` for what its attributes are.
+
+    Raises:
+        InputError: the file cannot be decoded.
+    """
+
+    codec, stream_number = "webp", 0
+
+    def __init__(self, path: Path) -> None:
+        from PIL import Image, UnidentifiedImageError
+
+        self._errors = (OSError, EOFError, ValueError, SyntaxError, UnidentifiedImageError)
+        self.lost = 0
+        try:
+            self._picture = Image.open(path)
+            self._picture.load()
+        except self._errors as error:
+            raise InputError(f"{path}: no frame can be decoded ({error})") from None
+        self.announced = int(getattr(self._picture, "n_frames", 1))
+        self.fps = 1 / self._step()
+        self.shown_size = self._picture.size
+
+    def _step(self) -> float:
+        """How long the present frame is shown, in seconds."""
+        return max(SHORTEST_STEP, self._picture.info.get("duration", 40) / 1000)
+
+    def close(self) -> None:
+        self._picture.close()
+
+    def frames(self) -> Iterator[TimedFrame]:
+        """Pictures with their times, as shown."""
+        time = 0.0
+        for number in range(self.announced):
+            try:
+                self._picture.seek(number)
+                shown = np.asarray(self._picture.convert("RGBA"))
+            except self._errors:
+                self.lost += self.announced - number
+                return
+            yield TimedFrame(over_black(shown[..., [2, 1, 0, 3]]), time)
+            time += self._step()
