@@ -85,6 +85,7 @@ def mesh(video: str) -> dict[str, float]:
 
 def extract(video: str, *flags: str) -> dict[str, float]:
     """Decode to written file, one process, dlib; flags are `per-frame`, `thorough`, `mediapipe`."""
+    from utils.run.extraction import keep_memory_flat
     from utils.run.video_extraction import ExtractionOptions, VideoExtractor
 
     mediapipe = "mediapipe" in flags
@@ -97,6 +98,7 @@ def extract(video: str, *flags: str) -> dict[str, float]:
             face_detector="blazeface" if mediapipe else "dlib",
             landmark_detector="mediapipe" if mediapipe else "dlib",
         )
+        keep_memory_flat()
         extractor = VideoExtractor(options)
 
         def work() -> int:
