@@ -69,6 +69,8 @@ class MediaPipeMesh:
         from ..weights.litert import LiteNetwork, read_network
 
         self._network = LiteNetwork(read_network(task, "face_landmarks_detector.tflite"), threads)
+        self._face = np.empty((INPUT_PIXELS, INPUT_PIXELS, 3), np.uint8)  # used again each frame
+        self._values = np.empty((1, *self._face.shape), np.float32)
 
     def place_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
         """The square of the mesh that is found in the box, upright or in another quarter turn."""
@@ -93,14 +95,16 @@ class MediaPipeMesh:
     def mesh(self, frame: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, float]:
         """All points (478, 2) in frame pixels, and how sure the network is that a face is there."""
         into_frame = square_transform(place)
-        face = cv2.warpAffine(
+        cv2.warpAffine(
             frame,
             into_frame,
             (INPUT_PIXELS, INPUT_PIXELS),
+            dst=self._face,
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         )
-        values = cv2.cvtColor(face, cv2.COLOR_BGR2RGB).astype(np.float32)[None] / 255
-        points, presence, _ = self._network(values)
+        cv2.cvtColor(self._face, cv2.COLOR_BGR2RGB, dst=self._face)
+        np.divide(self._face, np.float32(255), out=self._values[0])
+        points, presence, _ = self._network(self._values)
         square = points.reshape(POINTS, 3)[:, :2].astype(float)
         mesh = square @ into_frame[:, :2].T + into_frame[:, 2]
         return mesh, float(1 / (1 + np.exp(-np.clip(presence.ravel()[0], -50, 50))))
