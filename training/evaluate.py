@@ -18,7 +18,7 @@ from training.labelled_tracks import LabelledTrack, read_archives, read_landmark
 from utils.console import progress, run_script
 from utils.landmark_files.formats import align
 from utils.network.classifiers import Classifier, load_classifier
-from utils.network.clips import clip_bounds
+from utils.network.clips import cut_clips
 from utils.shared import ALIGNED, FAMILIES
 from utils.weights.sets import PROJECT_WEIGHTS, STREAMS, read_manifest
 
@@ -30,9 +30,7 @@ def say_of(classifier: Classifier, track: LabelledTrack) -> list[np.ndarray]:
     """
     weights = classifier.weights
     landmarks = align(track.landmarks) if weights.format == ALIGNED else track.landmarks
-    bounds = clip_bounds(len(landmarks), weights.clip_length, weights.clip_length)
-    clips = np.stack([landmarks[start:end] for start, end in bounds])
-    said = classifier.stream_logits(clips.reshape(*clips.shape[:2], -1))
+    said = classifier.stream_logits(cut_clips(landmarks, weights.clip_length))
     return [np.broadcast_to(of.mean(axis=0), (len(FAMILIES),)) for of in said]
 
 

@@ -18,6 +18,11 @@ def probability(logits: np.ndarray) -> np.ndarray:
     return np.exp(-np.logaddexp(0, -logits))
 
 
+def of_likeliest_family(logits: np.ndarray) -> np.ndarray:
+    """Probability of fake (n,) by the family with most evidence, from log-odds (n, families)."""
+    return probability(logits.max(axis=1))
+
+
 @dataclass(frozen=True)
 class Classifier:
     """One weight set, or several that answer together.
@@ -48,7 +53,7 @@ class Classifier:
     def stream_probabilities(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The probability of fake by each stream, of the likeliest family: two times (n,)."""
         g1, g2 = self.stream_logits(clips)
-        return probability(g1.max(axis=1)), probability(g2.max(axis=1))
+        return of_likeliest_family(g1), of_likeliest_family(g2)
 
 
 def _load_streams(weights: WeightSet, folder: Path) -> tuple[Any, Any]:

@@ -13,7 +13,7 @@ from ..inputs import list_files
 from ..landmark_files.formats import align
 from ..landmark_files.segments import read_segments
 from ..landmark_files.text import SUFFIX, LandmarkTrack, read_landmarks
-from ..network.classifiers import Classifier, load_classifier, probability
+from ..network.classifiers import Classifier, load_classifier, of_likeliest_family, probability
 from ..network.clips import clip_bounds, moving_parts, thinning
 from ..shared import ALIGNED, ANY_FORMAT, FAKE_THRESHOLD, FAMILIES, NORMALIZED
 from ..verdict.reliability import measured_of_header, reason_of_score, reasons_against
@@ -54,7 +54,7 @@ def video_score(g1: np.ndarray, g2: np.ndarray, method: str) -> float:
 
 def clip_scores(g1: np.ndarray, g2: np.ndarray) -> np.ndarray:
     """(clips,): the mean of the streams' probabilities, each of its likeliest family."""
-    return (probability(g1.max(axis=1)) + probability(g2.max(axis=1))) / 2
+    return (of_likeliest_family(g1) + of_likeliest_family(g2)) / 2
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class LandmarkClassifier:
             measured = {**measured_of_header(job.track.header), "fps": job.fps}
             reasons = reasons_against(measured, weights) or reason_of_score(score, weights)
         evidence = (g1 + g2).mean(axis=0)
-        streams = probability(g1.max(axis=1)), probability(g2.max(axis=1))
+        streams = of_likeliest_family(g1), of_likeliest_family(g2)
         return VideoResult(
             name=job.path.name,
             path=job.path,

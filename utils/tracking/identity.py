@@ -89,7 +89,7 @@ class IdentitySampler:
         if due and not (alone and len(samples.at) >= FEW_SAMPLES):
             samples.at.append(index)
             samples.chips.append(self._embedder.chip(frame, landmarks))
-        if not alone:
+        if not alone and (due or index == 0):  # a run's first frame may end another's being alone
             self._embed_waiting()
 
     def _embed_waiting(self) -> None:
