@@ -4,6 +4,7 @@ import pytest
 
 from utils.face_tracks import longest_step, measured_fps
 from utils.landmark_utils import shot_batches
+from utils.video import shots
 from utils.video.display import TimedFrame
 from utils.video.shots import ShotFrame, mark_shots
 
@@ -38,6 +39,39 @@ def test_all_frames_come_out_in_their_order(random):
     assert all((a.picture is b.picture) for a, b in zip(marked, frames, strict=True))
 
 
+def dissolve(random, length: int) -> list[TimedFrame]:
+    """Twenty-five frames of one scene, `length` that blend, twenty-five of another."""
+    first, second = scene(random, 40), scene(random, 137)
+    share = np.clip((np.arange(50 + length) - 24) / (length + 1), 0, 1)
+    pictures = [
+        (1 - part) * np.roll(first, number // 2, axis=1)
+        + part * np.roll(second, number // 3, axis=1)
+        for number, part in enumerate(share)
+    ]
+    return [TimedFrame(np.uint8(picture), n / 25) for n, picture in enumerate(pictures)]
+
+
+@pytest.mark.parametrize("length", [3, 5, 8, 12, 15])
+def test_a_dissolve_is_one_cut_near_its_middle(random, length):
+    marked = list(mark_shots(dissolve(random, length)))
+    begins = [number for number, frame in enumerate(marked) if frame.begins_shot]
+    assert len(begins) == 2
+    assert abs(begins[1] - (25 + length / 2)) <= length / 2 + 1
+
+
+def test_light_that_fades_is_no_dissolve(random):
+    still = scene(random, 40)
+    light = np.clip((np.arange(60) - 24) / 12, 0, 1) * 0.6 + 0.4
+    frames = [TimedFrame(np.uint8(still * part), n / 25) for n, part in enumerate(light)]
+    assert [frame.begins_shot for frame in mark_shots(frames)].count(True) == 1
+
+
+def test_large_frames_wait_less(random, monkeypatch):
+    monkeypatch.setattr(shots, "HELD_BYTES", 3 * 120 * 160 * 3)
+    marked = list(mark_shots(film(random, 20, 30)))
+    assert [number for number, frame in enumerate(marked) if frame.begins_shot] == [0, 20]
+
+
 def test_few_frames_are_held_back(random):
     taken = []
 
@@ -47,7 +81,7 @@ def test_few_frames_are_held_back(random):
             yield frame
 
     next(mark_shots(counted()))
-    assert len(taken) <= 5
+    assert len(taken) <= 10
 
 
 def shown(times: list[float], cuts: tuple[int, ...] = ()) -> list[ShotFrame]:

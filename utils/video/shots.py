@@ -1,7 +1,8 @@
-"""Shots: where a film cuts from one picture to another.
+"""Shots: where a film cuts, or dissolves, from one picture to another.
 
 PySceneDetect's adaptive detector looks at shrunk frames as they pass: a cut is a frame that differs
-from the one before far more than its neighbours do.
+from the one before far more than its neighbours do. It has no detector of short dissolves, so those
+are found here: the frame between two that differ is their blend.
 """
 
 from __future__ import annotations
@@ -15,11 +16,18 @@ import numpy as np
 
 from .display import TimedFrame
 
-SHRUNK_ROWS = 90  # of the frames that are compared
+SHRUNK_ROWS = 60  # of the frames that are compared
 LEAST_CHANGE = 15.0  # mean change of hue, saturation and brightness, of 255
 LEAST_RATIO = 3.0  # over the mean change of the neighbours
 NEIGHBOURS = 2  # frames on each side
 SHORTEST_SHOT = 5  # frames
+
+HALF_WIDTHS = (4, 6, 8)  # frames from the middle of a dissolve to those that it is a blend of
+MOST_ALIKE = 0.9  # correlation of these two
+LEAST_CONTRAST = 100.0  # mean square of their difference, of 255 squared
+LEAST_SHARE = 0.2  # that each has in the blend
+MOST_LEFT = 0.05  # of their difference, that the blend does not explain
+HELD_BYTES = 128 << 20  # of frames that wait until a dissolve can be told
 
 
 class ShotFrame(NamedTuple):
@@ -51,11 +59,56 @@ class CutDetector:
         )
         self._number = 0
 
-    def process_frame(self, picture: np.ndarray) -> bool:
+    def process_frame(self, shrunk: np.ndarray) -> bool:
         """Whether a cut lies before the frame that came `delay` frames earlier."""
         moment = self._timecode(self._number, fps=25.0)  # counts frames; the rate does not matter
         self._number += 1
-        return bool(self._detector.process_frame(moment, _shrunk(picture)))
+        return bool(self._detector.process_frame(moment, shrunk))
+
+
+class DissolveDetector:
+    """Finds where a frame is the blend of one some frames earlier and one as many later.
+
+    `process_frame` tells of frame n - `delay` whether a shot begins there. Motion is no blend: in
+    the two reference videos and 18 others the blend leaves 6 % of the difference and more; in
+    dissolves of 3 to 20 frames between any two of them 1 % in the median, less than 5 % in nineteen
+    of twenty.
+
+    Args:
+        delay: frames to wait; dissolves are looked for as far as it reaches.
+    """
+
+    def __init__(self, delay: int = HALF_WIDTHS[-1]) -> None:
+        self.delay = delay
+        self._half_widths = [half for half in HALF_WIDTHS if half <= delay]
+        self._seen: deque[np.ndarray] = deque(maxlen=2 * delay + 1)
+        self._since = 0
+
+    def process_frame(self, shrunk: np.ndarray) -> bool:
+        grey = cv2.cvtColor(shrunk, cv2.COLOR_BGR2GRAY).astype(np.float32).ravel()
+        self._seen.append(grey - grey.mean())
+        self._since += 1
+        if len(self._seen) <= 2 * self.delay or self._since <= self.delay:
+            return False
+        if not any(self._is_second_half(half) for half in self._half_widths):
+            return False
+        self._since = 0  # one dissolve, one cut
+        return True
+
+    def _is_second_half(self, half: int) -> bool:
+        """Whether the middle frame is a blend of which the later one has the larger share."""
+        before, middle, after = (self._seen[self.delay + step] for step in (-half, 0, half))
+        ends = np.array([[before @ before, before @ after], [before @ after, after @ after]])
+        norm = ends[0, 0] * ends[1, 1]
+        apart = ends[0, 0] + ends[1, 1] - 2 * ends[0, 1]
+        if apart < LEAST_CONTRAST * len(middle) or ends[0, 1] > MOST_ALIKE * np.sqrt(norm):
+            return False
+        if ends[0, 0] * ends[1, 1] - ends[0, 1] ** 2 < 1e-3 * norm or not norm:
+            return False  # one of them is plain
+        parts = np.array([before @ middle, after @ middle])
+        shares = np.linalg.solve(ends, parts)
+        left = middle @ middle - shares @ parts
+        return bool(LEAST_SHARE < shares[0] <= 1.2 * shares[1] and left < MOST_LEFT * apart)
 
 
 def _shrunk(picture: np.ndarray) -> np.ndarray:
@@ -70,15 +123,27 @@ def _shrunk(picture: np.ndarray) -> np.ndarray:
 
 def mark_shots(frames: Iterable[TimedFrame]) -> Iterator[ShotFrame]:
     """The frames, each told whether a shot begins with it; a few are held back to know."""
-    detector = CutDetector()
+    cuts, dissolves = CutDetector(), DissolveDetector()
     waiting: deque[TimedFrame] = deque()
-    first = True
-    for frame in frames:
+    begins: deque[bool] = deque()  # of the frames that wait, as far as cuts are known
+    first, since = True, 0  # the last beginning
+    for number, frame in enumerate(frames):
+        if not number:
+            held = HELD_BYTES // max(1, frame.picture.nbytes)
+            dissolves = DissolveDetector(max(NEIGHBOURS, min(dissolves.delay, held)))
+        shrunk = _shrunk(frame.picture)
         waiting.append(frame)
-        cut = detector.process_frame(frame.picture)
-        if len(waiting) > detector.delay:
-            yield ShotFrame(*waiting.popleft(), first or cut)
-            first = False
+        is_cut = cuts.process_frame(shrunk)
+        if number >= cuts.delay:
+            begins.append(is_cut)
+        is_dissolve = dissolves.process_frame(shrunk)
+        if len(waiting) > dissolves.delay:
+            alone = since > dissolves.delay and not any(begins)  # a quick dissolve is a cut too
+            is_cut = begins.popleft()
+            starts = first or is_cut or (is_dissolve and alone)
+            first, since = False, 0 if starts else since + 1
+            yield ShotFrame(*waiting.popleft(), starts)
     for frame in waiting:
-        yield ShotFrame(*frame, first)
+        is_cut = bool(begins) and begins.popleft()
+        yield ShotFrame(*frame, first or is_cut)
         first = False
