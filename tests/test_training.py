@@ -9,7 +9,15 @@ import yaml
 from conftest import PROJECT, TRAINING
 
 from training import cross_validate, evaluate, figures, train
-from training.augmentation import at_other_rate, mirror, pseudo_fakes, smooth_fields, vary
+from training.augmentation import (
+    at_other_rate,
+    mirror,
+    pseudo_fakes,
+    recode,
+    smooth_fields,
+    vary,
+)
+from training.changed_videos import landmark_file, read_residues
 from training.clip_sampler import CLASSES, ClipSampler
 from training.cross_validate import deal
 from training.figures import Scale, ScoredTracks, auc_interval, fit_scale
@@ -24,10 +32,10 @@ from utils.console import run_script
 from utils.errors import InputError
 from utils.landmark_files.text import LandmarkTrack, write_landmarks
 from utils.network.clips import stream_values
-from utils.network.two_stream import build_stream, fake_logits
+from utils.network.two_stream import build_stream, fake_logits, join_streams
 from utils.shared import FAMILIES
 
-CONFIG = yaml.safe_load((PROJECT / "training" / "bundled.yaml").read_text())
+CONFIG = yaml.safe_load((PROJECT / "training" / "bundled.yaml").read_text()) | {"seed": 7}
 KINDS = ("faceswap", "reenactment (FOMM)", "lipsync (Wav2Lip)", "talking head (FLOAT)")
 SMALL = {"units": 8, "steps": 4, "round_steps": 2, "batch_size": 16, "precision": "float32"}
 
@@ -85,11 +93,19 @@ def test_a_pseudo_fake_leaves_the_jaw_as_it_was(clips, random):
     assert np.abs(made[:, :, 17:] - clips[:, :, 17:]).mean() > 1e-4
 
 
-def test_noise_is_as_large_as_it_is_said_to_be(clips, random):
-    quiet = CONFIG["augmentation"] | {"mirror": 0, "reverse": 0, "noise": 0}
-    assert (vary(clips, random, quiet) == clips).all()
-    loud = vary(np.repeat(clips, 50, axis=0), random, quiet | {"noise": 0.01, "noisy": 1})
-    assert 0 < (loud - np.repeat(clips, 50, axis=0)).std() < 0.01
+def test_a_recoded_clip_gets_a_residue_at_its_faces_size(clips, random):
+    residues = np.zeros((1, 40, 68, 2), np.float32)
+    residues[..., 0] = 0.01
+    many = np.repeat(clips, 50, axis=0)
+    eyes = many[:, :, 42:48].mean(axis=2) - many[:, :, 36:42].mean(axis=2)
+    moved = np.abs(recode(many, random, residues) - many) / np.linalg.norm(eyes, axis=-1).mean()
+    assert 0.005 < moved[..., 0].min() < moved[..., 0].max() < 0.021
+    assert moved[..., 1].max() < 1e-5
+
+
+def test_without_residues_a_clip_is_not_recoded(clips, random):
+    as_it_is = CONFIG["augmentation"] | {"mirror": 0, "reverse": 0, "recoded": 1}
+    assert (vary(clips, random, as_it_is) == clips).all()
 
 
 @pytest.mark.parametrize(
@@ -147,13 +163,24 @@ def test_a_saved_stream_reads_plain_values(tracks, clips, tmp_path, stream):
     trainer = StreamTrainer(stream, config, ClipSampler(tracks, config))
     trainer.run(2)
     path = tmp_path / "x.weights.h5"
-    trainer.save(path, slope=0.5, offset=-0.25)
+    trainer.finished(slope=0.5, offset=-0.25).save_weights(path)
     plain = build_stream("F", units=8)
     plain.load_weights(path)
     flat = clips.reshape(2, 30, 136)
     said = fake_logits(plain, stream_values("F", stream, flat))
     assert said.shape == (2, len(FAMILIES))
     assert said == pytest.approx(0.5 * trainer.logits(flat) - 0.25, abs=1e-4)
+
+
+def test_joined_streams_say_the_mean_of_what_each_says(clips, tmp_path):
+    streams = [build_stream("F", units=8) for _ in range(2)]
+    join_streams(streams).save_weights(tmp_path / "g1.weights.h5")
+    joined = build_stream("F", units=8, networks=2)
+    joined.load_weights(tmp_path / "g1.weights.h5")
+    flat = clips.reshape(2, 30, 136)
+    each = [fake_logits(stream, flat) for stream in streams]
+    assert np.abs(each[0] - each[1]).max() > 1e-3
+    assert fake_logits(joined, flat) == pytest.approx(np.mean(each, axis=0), abs=1e-5)
 
 
 def test_training_learns_to_see_trembling(tracks, random):
@@ -206,7 +233,7 @@ def test_an_interrupted_training_comes_to_the_same_weights(
     assert run_module(monkeypatch, train, *arguments, "--output", tmp_path / "parts") == 0
     networks = []
     for folder in ("whole", "parts"):
-        networks.append(build_stream("F", units=8))
+        networks.append(build_stream("F", units=8, networks=2))
         networks[-1].load_weights(tmp_path / folder / "g2.weights.h5")
     for one, other in zip(*(network.get_weights() for network in networks), strict=True):
         assert np.allclose(one, other, atol=1e-6)
@@ -223,7 +250,8 @@ def test_training_prints_the_sets_manifest_entry(
     entry = yaml.safe_load(capsys.readouterr().out)["mine"]
     assert entry["architecture"] == "F" and set(entry["files"]) == {"g1", "g2"}
     made = json.loads((output / "made.json").read_text())
-    assert made["tracks"] == 16 and made["history"]["g1"][-1]["steps"] == 4
+    assert made["tracks"] == 16 and made["history"]["g1-11"][-1]["steps"] == 4
+    assert entry["networks"] == 2
 
 
 @pytest.mark.parametrize("by", ["group", "source", "unseen-source"])
@@ -343,3 +371,22 @@ def test_both_archives_are_read():
     assert sum(track.fake for track in by_detector["mediapipe"]) == 308
     assert all(np.abs(track.landmarks).max() < 2.5 for track in tracks)
     assert {track.family for track in tracks} == set(CLASSES)
+
+
+def test_residues_are_what_a_change_did_to_landmarks_without_the_head(
+    tmp_path, wandering_landmarks
+):
+    original = wandering_landmarks.astype(np.float32)
+    changed = original * 1.1 + 0.2  # a move of the head is none
+    changed[:, 30] += 0.05
+    for change, landmarks in (("original", original), ("crf 34", changed)):
+        path = landmark_file(tmp_path, "clip.mp4", change)
+        write_landmarks(path, LandmarkTrack(landmarks, "normalized", {"fps": "25"}))
+    residues = read_residues(tmp_path, 30)
+    assert residues.shape == (len(original) // 30, 30, 68, 2)
+    assert np.abs(residues[:, :, 30]).max() < 0.01  # a displacement that stays is no motion
+
+
+def test_a_folder_without_changed_videos_is_an_input_error(tmp_path):
+    with pytest.raises(InputError, match="holds no changed videos"):
+        read_residues(tmp_path, 30)

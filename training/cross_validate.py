@@ -20,6 +20,7 @@ import numpy as np
 import yaml
 
 from training.labelled_tracks import LabelledTrack, read_archives, read_landmark_folder
+from training.train import recoded_residues
 from utils.console import run_script, say
 from utils.network.clips import clip_bounds
 from utils.shared import FAMILIES, VALUES_PER_FRAME
@@ -92,6 +93,7 @@ def train_and_score(
     config: dict,
     training: list[LabelledTrack],
     held: list[LabelledTrack],
+    residues: np.ndarray | None,
     output: Path,
 ) -> None:
     """Trains a stream and writes its mean log-odds by family of each held-out track."""
@@ -99,7 +101,7 @@ def train_and_score(
     from training.train import StreamTrainer, train_stream
 
     output.parent.mkdir(parents=True, exist_ok=True)
-    trainer = StreamTrainer(stream, config, ClipSampler(training, config))
+    trainer = StreamTrainer(stream, config, ClipSampler(training, config, residues))
     train_stream(trainer, output.stem, config, output.parent)
     said = {track.name: trainer.logits(_clips(track, config)).mean(axis=0) for track in held}
     np.savez(output, **said)
@@ -169,6 +171,7 @@ def main() -> int:
     add("--config", type=Path, required=True, help="YAML, such as training/bundled.yaml")
     add("--tracks", type=Path, required=True, help="folder of the archives")
     add("--dataset", type=Path, help="folder whose train/ is trained on too, but never measured")
+    add("--recoded", type=Path, help="folder that training.changed_videos made")
     add("--by", choices=tuple(SPLITS), default="source", help="what is new in a fold")
     add("--folds", type=int, default=3)
     add("--seeds", type=int, nargs="+", help="trained once with each; by default the config's")
@@ -178,9 +181,10 @@ def main() -> int:
     if given.folds < 2:
         parser.error("--folds: at least 2")
     config = yaml.safe_load(given.config.read_text(encoding="utf-8"))
-    seeds = given.seeds or [config["seed"]]
+    seeds = given.seeds or config["seeds"]
     tracks = read_archives(given.tracks)
     more = read_landmark_folder(given.dataset / "train") if given.dataset else []
+    residues = recoded_residues(given.recoded, config)
     fold = deal(tracks, given.by, given.folds)
     scratch = given.output.with_suffix(".parts")  # trainings that are done
     jobs = []
@@ -198,7 +202,7 @@ def main() -> int:
             for stream in STREAMS[::-1]:
                 result = scratch / f"{stream}_fold{number}_seed{seed}.npz"
                 if not result.is_file():
-                    jobs.append((stream, config | {"seed": seed}, kept, held, result))
+                    jobs.append((stream, config | {"seed": seed}, kept, held, residues, result))
     with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
         for name in pool.map(_job, jobs):
             say(f"{name} done")

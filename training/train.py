@@ -31,10 +31,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--config", type=Path, required=True, help="YAML, such as training/bundled.yaml")
     add("--tracks", type=Path, help="folder of tracks_mediapipe.csv and .npz, tracks.csv and .npz")
     add("--dataset", type=Path, help="folder of train/ with real/ and fake/")
+    add("--recoded", type=Path, help="folder that training.changed_videos made")
     add("--output", type=Path, required=True, help="folder for g1, g2 and how they were made")
     add("--streams", nargs="+", choices=STREAMS, default=STREAMS)
     add("--steps", type=int, help="overrides the configuration's")
-    add("--seed", type=int, help="overrides the configuration's")
+    add("--seeds", type=int, nargs="+", help="override the configuration's")
     add("--scale", type=Path, help="JSON of training.figures: slope and offset of the log-odds")
     given = parser.parse_args(arguments)
     if given.tracks is None and given.dataset is None:
@@ -50,6 +51,13 @@ def read_data(given: argparse.Namespace, left_out: list[str]) -> list[LabelledTr
     if given.dataset:
         tracks += read_landmark_folder(given.dataset / "train")
     return [track for track in tracks if track.name not in left_out]
+
+
+def recoded_residues(folder: Path | None, config: dict) -> np.ndarray | None:
+    """What `augmentation.recode` adds to clips; None without a folder."""
+    from training.changed_videos import read_residues
+
+    return None if folder is None else read_residues(folder, max(config["clip_lengths"]))
 
 
 def family_targets(classes: np.ndarray, smoothing: float, real: float) -> np.ndarray:
@@ -81,7 +89,7 @@ class Standing:
 
 
 class StreamTrainer:
-    """Trains one stream on values of unit deviation; `save` folds the scale into its weights."""
+    """Trains one stream on values of unit deviation."""
 
     def __init__(self, stream: str, config: dict, sampler: ClipSampler) -> None:
         from utils.network.two_stream import build_stream, keras
@@ -142,14 +150,14 @@ class StreamTrainer:
         values = stream_values(self._config["architecture"], self._stream, clips)
         return fake_logits(self.model, values / self.deviation)
 
-    def save(self, path: Path, slope: float = 1.0, offset: float = 0.0) -> None:
-        """Writes the stream for plain values, in Keras' own weight format."""
+    def finished(self, slope: float = 1.0, offset: float = 0.0):  # noqa: ANN201
+        """The stream as a Keras model for plain values, that says slope x logit + offset."""
         from utils.network.two_stream import build_stream, fold_scales
 
         plain = build_stream(self._config["architecture"], units=self._config["units"])
         plain.set_weights(self.model.get_weights())
         fold_scales(plain, self.deviation, slope, offset)
-        plain.save_weights(path)
+        return plain
 
     def leave(self, path: Path, standing: Standing) -> None:
         """Writes all that a later run needs to go on as if this one had not ended."""
@@ -201,10 +209,10 @@ def _register_loss() -> None:
     keras.saving.register_keras_serializable("lrnet")(family_loss)
 
 
-def train_stream(trainer: StreamTrainer, stream: str, config: dict, output: Path) -> Standing:
-    """Trains one stream; what an interrupted run left in `output` is taken up."""
+def train_stream(trainer: StreamTrainer, name: str, config: dict, output: Path) -> Standing:
+    """Trains one stream; what an interrupted run left in `output` under `name` is taken up."""
     _register_loss()
-    checkpoint = output / f"{stream}.checkpoint.json"
+    checkpoint = output / f"{name}.checkpoint.json"
     standing = trainer.take_up(checkpoint)
     while standing.steps < config["steps"]:
         trainer.seed(standing.steps)
@@ -212,34 +220,42 @@ def train_stream(trainer: StreamTrainer, stream: str, config: dict, output: Path
         loss = round(trainer.run(steps), 4)
         standing.history.append({"steps": standing.steps + steps, "loss": loss})
         trainer.leave(checkpoint, standing)
-        say(f"{stream} {standing.history[-1]}")
+        say(f"{name} {standing.history[-1]}")
     return standing
 
 
 def train(given: argparse.Namespace) -> dict[str, Any]:
     """Trains the streams as the configuration says, and writes `made.json` beside them."""
+    from utils.network.two_stream import join_streams
+
     config = yaml.safe_load(given.config.read_text(encoding="utf-8"))
     config["steps"] = given.steps or config["steps"]
-    config["seed"] = config["seed"] if given.seed is None else given.seed
+    config["seeds"] = given.seeds or config["seeds"]
     tracks = read_data(given, config["left_out"])
     say(f"{len(tracks)} tracks to train on, {sum(track.fake for track in tracks)} of them fake")
-    sampler = ClipSampler(tracks, config)
+    sampler = ClipSampler(tracks, config, recoded_residues(given.recoded, config))
     given.output.mkdir(parents=True, exist_ok=True)
     scale: dict[str, float] = {}
     if given.scale:
         fitted = json.loads(given.scale.read_text(encoding="utf-8"))["scale"]
         scale = {"slope": fitted["slope"], "offset": fitted["offset"]}
-    made_by = given.output / "made.json"
-    made = json.loads(made_by.read_text(encoding="utf-8")) if made_by.is_file() else {}
-    made |= {"config": config, "tracks": len(tracks), "scale": scale}
+    history: dict[str, list] = {}
     for stream in given.streams:
-        trainer = StreamTrainer(stream, config, sampler)
-        standing = train_stream(trainer, stream, config, given.output)
-        trainer.save(given.output / f"{stream}.weights.h5", **scale)
-        made.setdefault("history", {})[stream] = standing.history
+        networks = []
+        for seed in config["seeds"]:
+            trainer = StreamTrainer(stream, config | {"seed": seed}, sampler)
+            name = f"{stream}-{seed}"
+            history[name] = train_stream(trainer, name, config, given.output).history
+            networks.append(trainer.finished(**scale))
+        model = join_streams(networks) if len(networks) > 1 else networks[0]
+        model.save_weights(given.output / f"{stream}.weights.h5")
+    made_by = given.output / "made.json"  # of the other stream, perhaps, trained at the same time
+    made = json.loads(made_by.read_text(encoding="utf-8")) if made_by.is_file() else {}
+    history = made.get("history", {}) | history
+    made = {"config": config, "tracks": len(tracks), "scale": scale, "history": history}
     made_by.write_text(json.dumps(made, indent=1), encoding="utf-8")
     for stream in given.streams:
-        for checkpoint in given.output.glob(f"{stream}.checkpoint*"):
+        for checkpoint in given.output.glob(f"{stream}-*.checkpoint*"):
             checkpoint.unlink()
     return made
 
@@ -254,7 +270,8 @@ def manifest_entry(given: argparse.Namespace, made: dict[str, Any]) -> str:
         if path.is_file()
     }
     kept = ("clip_length", "shortest_clip", "architecture", "units")
-    entry = {"format": "any", **{key: config[key] for key in kept}, "files": files}
+    entry = {"format": "any", **{key: config[key] for key in kept}}
+    entry |= {"networks": len(config["seeds"]), "files": files}
     return yaml.safe_dump({given.output.name: entry}, sort_keys=False)
 
 

@@ -62,7 +62,7 @@ def _load_streams(weights: WeightSet, folder: Path) -> tuple[Any, Any]:
 
     streams = []
     for path in obtain_files(weights, folder):
-        stream = build_stream(weights.architecture, units=weights.units)
+        stream = build_stream(weights.architecture, units=weights.units, networks=weights.networks)
         load_stream_weights(stream, weights.architecture, path)
         streams.append(stream)
     return streams[0], streams[1]

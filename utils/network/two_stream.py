@@ -7,7 +7,7 @@ that the architecture reads. This module imports Keras: import it only where one
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -112,7 +112,9 @@ ARCHITECTURES: dict[str, tuple[Callable, int]] = {
 }
 
 
-def build_stream(architecture: str, frames: int | None = None, units: int | None = None):  # noqa: ANN201
+def build_stream(  # noqa: ANN201
+    architecture: str, frames: int | None = None, units: int | None = None, networks: int = 1
+):
     """One stream: a Keras model from values (batch, frames, 136) float32 to logits.
 
     A, B and C end in logits (batch, 2), real and fake; F in one log-odds of fake a family.
@@ -121,10 +123,23 @@ def build_stream(architecture: str, frames: int | None = None, units: int | None
         architecture: `A`, `B`, `C` or `F`.
         frames: fixed number of frames of an input, or None for any.
         units: of the GRU, or channels of the convolutions; the architecture's own by default.
+        networks: that answer with the mean of their logits.
     """
+    if networks > 1:
+        return join_streams([build_stream(architecture, frames, units) for _ in range(networks)])
     body, published_units = ARCHITECTURES[architecture]
     values = keras.Input((frames, VALUES_PER_FRAME), name="values")
     return keras.Model(values, body(values, units or published_units))
+
+
+def join_streams(streams: Sequence):  # noqa: ANN201 - Keras models
+    """One stream that answers with the mean of what `streams` say."""
+    values = keras.Input(streams[0].input_shape[1:], name="values")
+    said = [
+        keras.Model(stream.input, stream.output, name=f"network_{number}")(values)
+        for number, stream in enumerate(streams, 1)
+    ]
+    return keras.Model(values, layers.Average(name="mean")(said))
 
 
 def fold_scales(model, deviation: float, slope: float, offset: float) -> None:  # noqa: ANN001

@@ -25,7 +25,8 @@ class WeightSet:
         name: as `--weights` has it, and the set's folder.
         format: the landmark format that it reads, or `any`.
         clip_length: frames; a rest of `shortest_clip` or more is a clip too (by default none is).
-        architecture: `A`, `B`, `C` or `F`; `units` of its layers, or None for its own.
+        architecture: `A`, `B`, `C` or `F`; `units` of its layers, or None for its own;
+            `networks` of a stream, that answer with the mean of their logits.
         files: of streams g1 and g2.
         score: one of `utils.shared.SCORES`, what its videos are scored by unless the user says
             otherwise.
@@ -43,6 +44,7 @@ class WeightSet:
     files: tuple[ModelFile, ...]
     shortest_clip: int | None = None
     units: int | None = None
+    networks: int = 1
     score: str = "vote"
     frame_rate: tuple[float, float] = (0.0, 1000.0)
     unclear: tuple[float, float] | None = None
@@ -107,7 +109,7 @@ def _weight_set(name: str, entry: dict) -> WeightSet:
     described = {key: entry[key] for key in ("format", "clip_length", "architecture")}
     if "score" in entry and entry["score"] not in SCORES:
         raise ValueError(f"{name}: score {entry['score']!r}; it can be {' or '.join(SCORES)}")
-    optional = ("shortest_clip", "units", "score", "trained_on", "measured", "licence")
+    optional = ("shortest_clip", "units", "networks", "score", "trained_on", "measured", "licence")
     described |= {key: entry[key] for key in optional if key in entry}
     pairs = ("frame_rate", "unclear")
     described |= {key: tuple(map(float, entry[key])) for key in pairs if key in entry}
