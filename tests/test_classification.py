@@ -15,8 +15,9 @@ from utils.console import run_script
 from utils.errors import InputError
 from utils.landmark_files.formats import align
 from utils.landmark_files.text import LandmarkTrack, read_landmarks, write_landmarks
-from utils.report.result_writers import write_lines
-from utils.run.classification import clip_scores, list_landmark_files, video_score
+from utils.report.result_writers import LineWriter
+from utils.run.classification import clip_scores, video_score
+from utils.run.detection import list_inputs
 from utils.verdict.results import VideoResult, label_of_video
 from utils.weights.sets import PROJECT_WEIGHTS, read_manifest
 
@@ -311,17 +312,23 @@ def test_a_score_in_the_band_is_unclear_and_a_set_without_one_decides(
     assert video["label"] in ("Fake", "Real")
 
 
-def test_several_faces_get_a_line_each_and_one_for_the_video():
-    import io
+def lines_of(results: list[VideoResult]) -> list[str]:
+    lines: list[str] = []
+    writer = LineWriter(lines.append, [result.path for result in results])
+    for result in results:
+        writer.add(result)
+    writer.close()
+    return lines
 
-    folder, out = Path("x"), io.StringIO()
+
+def test_several_faces_get_a_line_each_and_one_for_the_video():
+    folder = Path("x")
     faces = [
-        VideoResult("a.txt", folder / "a.txt", "a.mp4", "1 of 2", "Real", 0.1),
-        VideoResult("a.face2.txt", folder / "a.face2.txt", "a.mp4", "2 of 2", "Fake", 0.9),
-        VideoResult("b.txt", folder / "b.txt", "b.mp4", "1 of 1", "Unclear", 0.5, reasons=["why"]),
+        VideoResult("a.txt", folder / "a.txt", "a.mp4", "1 of 2", label="Real", score=0.1),
+        VideoResult("a.face2.txt", folder / "a.face2.txt", "a.mp4", "2 of 2", None, "Fake", 0.9),
+        VideoResult("b.txt", folder / "b.txt", label="Unclear", score=0.5, reasons=["why"]),
     ]
-    write_lines(faces, out)
-    assert [line.split(maxsplit=4) for line in out.getvalue().splitlines()] == [
+    assert [line.split(maxsplit=4) for line in lines_of(faces)] == [
         ["a.txt", "Real", "0.1000"],
         ["a.face2.txt", "Fake", "0.9000"],
         ["a.mp4", "(2", "faces)", "Fake"],
@@ -344,20 +351,16 @@ def test_a_videos_label_is_the_worst_of_its_faces(labels, expected):
 
 
 def test_files_of_one_name_are_told_apart_by_their_path():
-    import io
-
-    out = io.StringIO()
     results = [
         VideoResult("a.txt", Path(folder) / "a.txt", label="Real", score=0.0)
         for folder in ("x", "y")
     ]
-    write_lines(results, out)
-    assert [line.split()[0] for line in out.getvalue().splitlines()] == ["x/a.txt", "y/a.txt"]
+    assert [line.split()[0] for line in lines_of(results)] == ["x/a.txt", "y/a.txt"]
 
 
 def test_a_folder_without_landmark_files_is_an_error(tmp_path):
     with pytest.raises(InputError, match="no landmark files"):
-        list_landmark_files([tmp_path])
+        list_inputs([tmp_path])
 
 
 def test_nothing_in_the_default_folders_is_an_error(monkeypatch, capsys, tmp_path):

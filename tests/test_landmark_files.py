@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from utils.console import printable
 from utils.errors import InputError
 from utils.landmark_files.text import LandmarkTrack, output_names, read_landmarks, write_landmarks
 
@@ -24,7 +25,21 @@ def test_what_is_written_is_read_again(tmp_path_factory, landmarks, header):
     assert track.format == "normalized"
     assert track.header["lrnet-landmarks"] == "1"
     for key, value in header.items():
-        assert track.header[key].split() == value.split()
+        assert track.header[key] == printable(value)
+
+
+@given(st.text(st.characters(), max_size=40))
+def test_a_printable_name_is_one_line_without_controls(name):
+    line = printable(name)
+    assert line.encode("utf-8").decode().splitlines() in ([], [line])
+    assert not set(line) & set("\x00\x1b\n\r\u202e")
+
+
+def test_a_name_in_any_script_stays_as_it_is():
+    assert (
+        printable("a \u05d0 \U0001f469\u200d\U0001f52c.mp4")
+        == "a \u05d0 \U0001f469\u200d\U0001f52c.mp4"
+    )
 
 
 def test_numpy_reads_a_landmark_file(tmp_path, wandering_landmarks):

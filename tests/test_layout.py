@@ -21,6 +21,7 @@ STAGES = (
     ("verdict",),
     ("report",),
     ("run",),
+    ("commands",),
 )
 STAGE_OF = {room: number for number, rooms in enumerate(STAGES) for room in rooms}
 MODULES = sorted(path for path in UTILS.rglob("*.py") if path != UTILS / "__init__.py")

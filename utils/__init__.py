@@ -1,1 +1,21 @@
-"""The library that `extract_landmarks.py` and `classify.py` share."""
+"""The library that `extract_landmarks.py` and `classify.py` share; installed, it is `lrnet`.
+
+from utils import detect  # in the checkout; `from lrnet import detect` where it is installed
+print(detect("clip.mp4").videos[0].label)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .run.detection import detect
+
+__all__ = ["detect"]
+
+
+def __getattr__(name: str) -> Any:
+    """`detect`, imported with its libraries when it is first asked for."""
+    if name != "detect":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .run.detection import detect
+
+    return detect

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,33 @@ from .errors import InputError
 # What OpenCV and FFmpeg say of a damaged video; our own line says it. Read when cv2 is imported.
 OPENCV_QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 
+_TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+def printable(text: str) -> str:
+    """A text, such as a file's name, as one line that steers no terminal and fits any encoding of
+    Unicode: white space becomes a blank; controls, halves of characters and what turns the
+    direction of writing become question marks."""
+    return "".join(
+        "?" if unicodedata.category(char) in ("Cc", "Cs") or char in _TURNS else char
+        for char in " ".join(text.split())
+    )
 
 
 def say(message: str) -> None:
     """Prints one line on stderr without breaking a progress bar."""
     from tqdm import tqdm
 
-    tqdm.write(" ".join(message.split()), file=sys.stderr)
+    tqdm.write(printable(message), file=sys.stderr)
+
+
+def tell(line: str) -> None:
+    """Prints one line of results on stdout without breaking a progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(line, file=sys.stdout)
 
 
 def progress(items: Iterable, **options: Any) -> Any:
@@ -53,6 +74,15 @@ def native_stderr_muted() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def add_completion(parser: argparse.ArgumentParser) -> None:
+    """Lets a command print what makes a shell complete its flags."""
+    import shtab
+
+    shtab.add_argument_to(
+        parser, "--print_completion", help="print the completion script of a shell"
+    )
 
 
 def run_script(name: str, main: Callable[[], int]) -> int:

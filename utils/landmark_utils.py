@@ -81,7 +81,7 @@ class VideoFaces:
     segments: list[Segment]
     samples: dict[int, RunSamples]
     frames: int
-    shots: int
+    shots: list[float]  # the time at which each begins
     fps: float
     frame_width: int
     frame_height: int
@@ -124,13 +124,14 @@ def detect_faces(
     """
     runs: dict[int, _Run] = {}
     live: set[int] = set()
-    number, shots, shape = 0, 0, (0, 0)
+    number, shape = 0, (0, 0)
     times: list[float] = []
+    shots: list[float] = []
     for begins, batch in shot_batches(frames, tracker.batch_size, fps):
         if begins:
             tracker.end_shot()
             live.clear()
-            shots += 1
+            shots.append(batch[0].time)
         seen = tracker.track([frame.picture for frame in batch])
         for frame, faces in zip(batch, seen, strict=True):
             live |= faces.keys()

@@ -1,5 +1,7 @@
 """The constants that several modules must agree on. Nothing here changes at run time."""
 
+VERSION = "1.0.0"  # of this program
+
 # Landmarks: the 68 points of iBUG 300-W, numbered from 0 as in its annotation scheme.
 LANDMARKS = 68
 VALUES_PER_FRAME = 2 * LANDMARKS  # x0 y0 ... x67 y67, one line of a landmark file
@@ -48,3 +50,4 @@ LANDMARK_DETECTORS = ("fan", "mediapipe", "dlib")
 CALIBRATIONS = ("published", "none")
 
 PRECISIONS = ("fp32", "bf16")  # what FAN computes in
+VIDEO_FORMATS = ("avi", "mp4")  # of drawn videos

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ..console import printable
 from ..errors import InputError
 from ..shared import FORMATS, LANDMARKS, VALUES_PER_FRAME
 from .formats import recognise_format
 
 VERSION_KEY, VERSION = "lrnet-landmarks", "1"
 SUFFIX = ".txt"
-_ANOTHER_FACE = re.compile(r"\.face\d+$")
+_ANOTHER_FACE = re.compile(r"\.face(\d{1,6})$")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,12 @@ class LandmarkTrack:
     header: dict[str, str] = field(default_factory=dict)
 
 
-def _read_header(path: Path) -> dict[str, str]:
+def read_header(path: Path) -> dict[str, str]:
+    """A landmark file's header lines, in their order; empty where it has none.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     header = {}
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
@@ -76,7 +82,7 @@ def read_landmarks(path: Path) -> LandmarkTrack:
         InputError: no such file, not numbers, another width, NaN, or an unknown format or version.
     """
     try:
-        header = _read_header(path)
+        header = read_header(path)
         values = _read_values(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
@@ -99,7 +105,7 @@ def write_landmarks(path: Path, track: LandmarkTrack) -> None:
         InputError: the folder cannot be written, or the disk is full.
     """
     header = {VERSION_KEY: VERSION, "format": track.format}
-    header |= {key: " ".join(str(value).split()) for key, value in track.header.items()} | header
+    header |= {key: printable(str(value)) for key, value in track.header.items()} | header
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,6 +122,14 @@ def write_landmarks(path: Path, track: LandmarkTrack) -> None:
 def face_path(main: Path, number: int) -> Path:
     """Where face `number` of a video goes whose main face, number 1, goes to `main`."""
     return main if number == 1 else main.with_name(f"{main.stem}.face{number}{SUFFIX}")
+
+
+def face_number(path: Path) -> tuple[Path, int]:
+    """The main face's file and the number of the face, as far as a file's name tells."""
+    match = _ANOTHER_FACE.search(path.stem)
+    if match is None:
+        return path, 1
+    return path.with_name(path.stem[: match.start()] + SUFFIX), int(match[1])
 
 
 def faces_beside(main: Path) -> list[Path]:

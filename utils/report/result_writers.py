@@ -1,108 +1,198 @@
-"""The forms in which results leave: lines for people, JSON and CSV for programs."""
+"""The forms in which results leave, one after another as they are found: lines for people; JSON,
+JSON lines and CSV for programs. None holds more than a video's results at a time."""
 
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
+from ..console import printable
 from ..errors import InputError
-from ..landmark_files.text import SUFFIX
-from ..verdict.results import VideoResult, label_of_video
+from ..verdict.results import VideoResult, label_of_video, video_of
 
 CSV_COLUMNS = (
     *("name", "path", "video", "face", "label", "score", "mean", "family", "reasons"),
     *("fps", "frames", "still", "clips", "error"),
 )
+STDOUT = Path("-")
+FORMULA_MARKS = ("=", "+", "-", "@")  # with which a cell of a spreadsheet begins to compute
 
 
-def write_lines(results: Sequence[VideoResult], file: TextIO) -> None:
+class ResultWriter(Protocol):
+    """What takes results; faces of one video come one after another, the main one first."""
+
+    def add(self, result: VideoResult) -> None: ...
+
+    def close(self, failed: bool = False) -> None:
+        """Ends the output; what could not be finished leaves no file behind."""
+        ...
+
+
+class LineWriter:
     """A line a classified face: name (path where names meet), label, score, and why it is unclear;
-    after the faces of a video with several, a line for the video. Errors are left out."""
-    times = Counter(result.name for result in results)
-    lines: list[tuple[str, VideoResult | str]] = []
-    for video, of_video in _by_video(results).items():
-        done = [face for face in of_video if face.error is None]
-        lines += [
-            (_one_line(face.name if times[face.name] == 1 else str(face.path)), face)
-            for face in done
-        ]
-        label = label_of_video(of_video)
-        if len(of_video) > 1 and label:
-            lines.append(
-                (_one_line(f"{of_video[0].video or video[1]} ({len(of_video)} faces)"), label)
-            )
-    width = max((len(name) for name, _ in lines), default=0)
-    for name, said in lines:
-        if isinstance(said, str):
-            file.write(f"{name:<{width}}  {said}\n")
-            continue
-        why = f"  {said.reasons[0]}" if said.reasons else ""
-        file.write(f"{name:<{width}}  {said.label:<7}  {said.score:.4f}{why}\n")
+    after the faces of a video with several, a line for the video. Errors are left out.
+
+    Args:
+        tell: takes a line.
+        expected: the files whose results may come, for the width of the first column.
+    """
+
+    def __init__(self, tell: Callable[[str], None], expected: Sequence[Path] = ()) -> None:
+        self._tell = tell
+        self._times = Counter(path.name for path in expected)
+        self._width = max((len(self._name(path)) for path in expected), default=0)
+        self._faces: list[VideoResult] = []
+
+    def _name(self, path: Path) -> str:
+        return printable(path.name if self._times[path.name] <= 1 else str(path))
+
+    def add(self, result: VideoResult) -> None:
+        if self._faces and video_of(self._faces[0]) != video_of(result):
+            self._end_video()
+        self._faces.append(result)
+        if result.error is None:
+            why = f"  {result.reasons[0]}" if result.reasons else ""
+            name = f"{self._name(result.path):<{self._width}}"
+            self._tell(f"{name}  {result.label:<7}  {result.score:.4f}{why}")
+
+    def _end_video(self) -> None:
+        label = label_of_video(self._faces)
+        if len(self._faces) > 1 and label:
+            video = printable(self._faces[0].video or video_of(self._faces[0])[1])
+            name = f"{video} ({len(self._faces)} faces)"
+            self._tell(f"{name:<{self._width}}  {label}")
+        self._faces = []
+
+    def close(self, failed: bool = False) -> None:
+        self._end_video()
 
 
-def _by_video(results: Sequence[VideoResult]) -> dict[tuple[Path, str], list[VideoResult]]:
-    """The faces of each video, the main one first; videos in the order of their first file."""
-    videos: dict[tuple[Path, str], list[VideoResult]] = {}
-    for result in results:
-        videos.setdefault(_video_of(result), []).append(result)
-    return {video: sorted(faces, key=_number) for video, faces in videos.items()}
+def result_as_dict(result: VideoResult) -> dict:
+    """A face's entry in the JSON, as `docs/results.schema.json` describes it."""
+    source = None if result.source is None else str(result.source)
+    return {**asdict(result), "path": str(result.path), "source": source}
 
 
-def _number(result: VideoResult) -> int:
-    number = result.face.partition(" of ")[0]
-    return int(number) if number.isdecimal() else 1
+class _WholeFile:
+    """A text file that appears when it is complete, under its name.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.file = self._partial.open("w", encoding="utf-8", newline="")
+        except OSError as error:
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: OSError) -> InputError:
+        return InputError(f"{self._path}: cannot be written ({error.strerror})")
+
+    def write(self, text: str) -> None:
+        try:
+            self.file.write(text)
+        except OSError as error:
+            raise self._refusal(error) from None
+
+    def close(self, failed: bool) -> None:
+        try:
+            self.file.close()
+            if not failed:
+                self._partial.replace(self._path)
+        except OSError as error:
+            raise self._refusal(error) from None
+        finally:
+            self._partial.unlink(missing_ok=True)
 
 
-def _one_line(name: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in name)
+class JsonWriter:
+    """Everything that is known of each face: `{"weights", "threshold", "videos": [...]}`.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, weights: str, threshold: float) -> None:
+        self._out = _WholeFile(path)
+        head = f'"weights": {json.dumps(weights)},\n "threshold": {json.dumps(threshold)}'
+        self._out.write(f'{{\n {head},\n "videos": [')
+        self._before = "\n"
+
+    def add(self, result: VideoResult) -> None:
+        entry = json.dumps(result_as_dict(result), indent=1, allow_nan=False)
+        self._out.write(self._before + entry)
+        self._before = ",\n"
+
+    def close(self, failed: bool = False) -> None:
+        self._out.write("\n ]\n}\n")
+        self._out.close(failed)
 
 
-def _video_of(result: VideoResult) -> tuple[Path, str]:
-    """What the faces of one video share: the folder, and the stem of the main face's file."""
-    stem = result.path.name.removesuffix(SUFFIX)
-    number, _, count = result.face.partition(" of ")
-    main = stem.removesuffix(f".face{number}") if count not in ("", "1") else stem
-    return result.path.parent, main
+class JsonLinesWriter:
+    """A line a face as soon as it is known, each with the weights and the threshold; `-` is stdout.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, weights: str, threshold: float) -> None:
+        self._head = {"weights": weights, "threshold": threshold}
+        self._path = path
+        try:
+            self._file: TextIO = sys.stdout
+            if path != STDOUT:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+
+    def add(self, result: VideoResult) -> None:
+        entry = self._head | result_as_dict(result)
+        self._file.write(json.dumps(entry, allow_nan=False) + "\n")
+        self._file.flush()
+
+    def close(self, failed: bool = False) -> None:
+        if self._path != STDOUT:
+            self._file.close()
 
 
-def results_as_dict(weights: str, threshold: float, results: Sequence[VideoResult]) -> dict:
-    """What `--json` writes."""
-    videos = [{**asdict(result), "path": str(result.path)} for result in results]
-    return {"weights": weights, "threshold": threshold, "videos": videos}
+class CsvWriter:
+    """A row a face; `clips` is their number. No name of a file makes a row or a formula of its own.
 
+    Raises:
+        InputError: the file cannot be written.
+    """
 
-def write_json(weights: str, threshold: float, results: Sequence[VideoResult], path: Path) -> None:
-    """Writes everything that is known of each file. Raises InputError where it can't."""
-    content = json.dumps(results_as_dict(weights, threshold, results), indent=1, allow_nan=False)
-    _write_whole(path, content + "\n")
+    def __init__(self, path: Path) -> None:
+        self._out = _WholeFile(path)
+        self._rows = csv.DictWriter(self._out, CSV_COLUMNS, lineterminator="\n")
+        self._rows.writeheader()
 
-
-def write_csv(results: Sequence[VideoResult], path: Path) -> None:
-    """Writes a row a file; `clips` is their number. Raises InputError where it can't."""
-    table = io.StringIO()
-    writer = csv.DictWriter(table, CSV_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for result in results:
+    def add(self, result: VideoResult) -> None:
         row = {column: getattr(result, column) for column in CSV_COLUMNS}
         row |= {"clips": len(result.clips), "reasons": "; ".join(result.reasons)}
-        writer.writerow(row)
-    _write_whole(path, table.getvalue())
+        texts = {
+            column: _harmless(str(value))
+            for column, value in row.items()
+            if isinstance(value, str | Path)
+        }
+        self._rows.writerow(row | texts)
+
+    def close(self, failed: bool = False) -> None:
+        self._out.close(failed)
 
 
-def _write_whole(path: Path, content: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(content, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        partial.unlink(missing_ok=True)
+def _harmless(cell: str) -> str:
+    line = printable(cell)
+    return f"'{line}" if line.startswith(FORMULA_MARKS) else line

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
-from ..inputs import list_files
 from ..landmark_files.formats import align
 from ..landmark_files.segments import read_segments
-from ..landmark_files.text import SUFFIX, LandmarkTrack, read_landmarks
+from ..landmark_files.text import LandmarkTrack, read_landmarks
 from ..network.classifiers import Classifier, load_classifier, of_likeliest_family, probability
 from ..network.clips import clip_bounds, moving_parts, thinning
 from ..shared import ALIGNED, ANY_FORMAT, FAKE_THRESHOLD, FAMILIES, NORMALIZED
@@ -22,19 +21,6 @@ from ..weights.sets import AUTO, BUNDLED, read_manifest
 
 FILES_AT_ONCE = 64  # read, then classified in one batch
 DEFAULT_FPS = 25.0  # of files that do not say
-
-
-def list_landmark_files(inputs: Sequence[Path]) -> list[Path]:
-    """The landmark files that folders and files name.
-
-    Raises:
-        InputError: an input does not exist, or a folder that was named holds no landmark file.
-    """
-    return list_files(
-        inputs,
-        lambda path: path.name.endswith(SUFFIX),
-        "no landmark files in this folder; extract some first",
-    )
 
 
 def video_score(g1: np.ndarray, g2: np.ndarray, method: str) -> float:
@@ -75,13 +61,25 @@ class _Job:
 
 
 class LandmarkClassifier:
-    """Classifies landmark files with one weight set, or several that answer together."""
+    """Classifies landmark files with one weight set, or several that answer together.
 
-    def __init__(self, classifier: Classifier, method: str | None, threshold: float) -> None:
+    Attributes:
+        name: of the weights; weights: what they declare.
+    """
+
+    def __init__(
+        self, classifier: Classifier, method: str | None, threshold: float, name: str
+    ) -> None:
+        self.name = name
         self._classifier = classifier
-        self._weights = classifier.weights
+        self.weights = classifier.weights
         self._method = method or classifier.weights.score
         self._threshold = threshold
+
+    def classify_each(self, paths: Sequence[Path]) -> Iterator[VideoResult]:
+        """One result a file, in their order, some files at a time."""
+        for first in range(0, len(paths), FILES_AT_ONCE):
+            yield from self.classify(paths[first : first + FILES_AT_ONCE])
 
     def classify(self, paths: Sequence[Path]) -> list[VideoResult]:
         """One result a file, in their order; clips of one length go through together."""
@@ -106,7 +104,7 @@ class LandmarkClassifier:
         Raises:
             InputError: the format is not what the set reads, or there is no clip.
         """
-        weights, landmarks = self._weights, self._in_format(path, track)
+        weights, landmarks = self.weights, self._in_format(path, track)
         segments = read_segments(track.header.get("segments"), len(landmarks))
         fps = measured_of_header(track.header).get("fps", DEFAULT_FPS)
         step = thinning(fps, weights.frame_rate)
@@ -128,7 +126,7 @@ class LandmarkClassifier:
         return _Job(path, track, fps / step, still, clips, places)
 
     def _in_format(self, path: Path, track: LandmarkTrack) -> np.ndarray:
-        wanted = self._weights.format
+        wanted = self.weights.format
         if wanted in (track.format, ANY_FORMAT):
             return track.landmarks
         if track.format == NORMALIZED and wanted == ALIGNED:
@@ -142,7 +140,7 @@ class LandmarkClassifier:
         )
 
     def _result(self, job: _Job, g1: np.ndarray, g2: np.ndarray) -> VideoResult:
-        weights = self._weights
+        weights = self.weights
         score = video_score(g1, g2, self._method)
         scores = clip_scores(g1, g2)
         label = FAKE if score >= self._threshold else REAL
@@ -201,36 +199,30 @@ def _said_of(
     return g1, g2
 
 
-def classify_files(
-    paths: Sequence[Path],
-    weights: str,
-    folder: Path,
-    method: str | None,
-    threshold: float,
-    watch: Callable[[int], None] = lambda done: None,
-) -> tuple[str, list[VideoResult]]:
-    """Classifies landmark files.
+def load_landmark_classifier(
+    weights: str, folder: Path, method: str | None, threshold: float
+) -> LandmarkClassifier:
+    """A classifier of landmark files.
 
     Args:
         weights: a name of the manifest, or `auto`.
         folder: where weight sets are looked for and downloaded to.
-        method: `vote` or `mean`; None: the set's own.
+        method: one of `utils.shared.SCORES`; None: the set's own.
         threshold: a video is called fake at this score or over it.
-        watch: told how many files were done with each batch.
-
-    Returns:
-        The name of the weights that were used, and one result a file in the order given.
 
     Raises:
         InputError: the weights cannot be had.
     """
     used = BUNDLED if weights == AUTO else weights
-    classifier = LandmarkClassifier(
-        load_classifier(read_manifest(folder), used, folder), method, threshold
+    return LandmarkClassifier(
+        load_classifier(read_manifest(folder), used, folder), method, threshold, used
     )
-    results: list[VideoResult] = []
-    for first in range(0, len(paths), FILES_AT_ONCE):
-        chosen = paths[first : first + FILES_AT_ONCE]
-        results += classifier.classify(chosen)
-        watch(len(chosen))
-    return used, results
+
+
+def classify_files(
+    paths: Sequence[Path], weights: str, folder: Path, method: str | None, threshold: float
+) -> tuple[str, list[VideoResult]]:
+    """The name of the weights that were used, and one result a file in the order given; arguments
+    as of `load_landmark_classifier`."""
+    classifier = load_landmark_classifier(weights, folder, method, threshold)
+    return classifier.name, list(classifier.classify_each(paths))

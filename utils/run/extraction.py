@@ -7,7 +7,8 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
@@ -17,7 +18,7 @@ from pathlib import Path
 from ..console import EXIT_DONE, EXIT_FAILED, progress, say
 from ..errors import InputError
 from ..inputs import list_files
-from ..landmark_files.text import output_names
+from ..landmark_files.text import output_names, read_header
 from ..video.frames import IMAGE_PATTERN, VIDEO_SUFFIXES
 from .video_extraction import ExtractionOptions, VideoExtractor, VideoReport
 
@@ -44,6 +45,30 @@ def list_videos(
     )
 
 
+def extract_each(
+    videos: Sequence[Path], options: ExtractionOptions
+) -> Iterator[tuple[Path, VideoReport]]:
+    """The main face's landmark file of each video and what came of it, as they are done; first
+    those whose landmarks are there already.
+
+    Raises:
+        InputError: two videos of one name, a log or a detector that cannot be had.
+    """
+    names = output_names(list(videos))
+    outputs = {video: options.output_path / name for video, name in zip(videos, names, strict=True)}
+    _check_log(options.log_file)
+    jobs = []
+    for video, output in outputs.items():
+        if not options.overwrite and _are_landmarks_of(video, output):
+            yield output, VideoReport(video, skipped=True)
+        else:
+            jobs.append((video, output))
+    for report in _run(jobs, options):
+        if not report.error:
+            _log(report, options)
+        yield outputs[report.video], report
+
+
 def extract_videos(videos: list[Path], options: ExtractionOptions) -> int:
     """Extracts videos, skipping those whose landmarks exist.
 
@@ -53,19 +78,32 @@ def extract_videos(videos: list[Path], options: ExtractionOptions) -> int:
     Raises:
         InputError: two videos of one name, a log or a detector that cannot be had.
     """
-    outputs = [options.output_path / name for name in output_names(videos)]
-    jobs = [
-        (video, output)
-        for video, output in zip(videos, outputs, strict=True)
-        if options.overwrite or not output.exists()
-    ]
-    _check_log(options.log_file)
-    if skipped := len(videos) - len(jobs):
-        say(f"{skipped} of {len(videos)} videos have landmarks already (--overwrite redoes them)")
-    failed = sum(_account(report, options) for report in _run(jobs, options))
-    done = f"{len(jobs) - failed} extracted to {options.output_path}"
-    say(f"{done}, {skipped} skipped, {failed} failed")
-    return EXIT_FAILED if failed else EXIT_DONE
+    counts: Counter[str] = Counter()
+    for _, report in extract_each(videos, options):
+        if report.error:
+            say(report.error)
+        counts["skipped" if report.skipped else "failed" if report.error else "extracted"] += 1
+    if counts["skipped"]:
+        say(f"{counts['skipped']} videos had landmarks already (--overwrite redoes them)")
+    say(
+        f"{counts['extracted']} extracted to {options.output_path}, {counts['skipped']} skipped, "
+        f"{counts['failed']} failed"
+    )
+    return EXIT_FAILED if counts["failed"] else EXIT_DONE
+
+
+def _are_landmarks_of(video: Path, output: Path) -> bool:
+    """Whether a landmark file is of this video, not of another of its name."""
+    if not output.exists():
+        return False
+    try:
+        size = read_header(output).get("video_bytes") if video.is_file() else None
+    except OSError:  # told when it is read for its landmarks
+        size = None
+    if size is None or size == str(video.stat().st_size):
+        return True
+    say(f"{output}: holds the landmarks of another {video.name}; extracted anew")
+    return False
 
 
 def _check_log(path: Path) -> None:
@@ -78,16 +116,12 @@ def _check_log(path: Path) -> None:
         raise InputError(f"{path}: cannot be written; choose another file with -l")
 
 
-def _account(report: VideoReport, options: ExtractionOptions) -> bool:
-    """Logs one video; True where it failed."""
-    if report.error:
-        say(report.error)
-        return True
+def _log(report: VideoReport, options: ExtractionOptions) -> None:
+    """Logs a video that was extracted, and tells what is to be told of it."""
     if report.notice:
         say(f"{report.video}: {report.notice}")
     with options.log_file.open("a", encoding="utf-8") as log:
         log.writelines(f"{line}\n" for line in report.log_lines())
-    return False
 
 
 def _run(jobs: list[tuple[Path, Path]], options: ExtractionOptions) -> Iterable[VideoReport]:

@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..console import progress
+from ..console import printable, progress
 from ..errors import InputError
 from ..face_tracks import FaceTrack, track_of_landmarks
 from ..FaceDetector import make_face_detector
 from ..FaceDetector.interface import FaceDetector
+from ..landmark_files.crop_boxes import describe_boxes
 from ..landmark_files.precomputed import find_precomputed, read_precomputed
 from ..landmark_files.segments import describe_segments
 from ..landmark_files.text import LandmarkTrack, face_path, faces_beside, write_landmarks
@@ -58,6 +59,7 @@ class ExtractionOptions:
     output_path: Path = Path("landmarks_new")
     visualize: bool = False
     visualize_path: Path = Path("visualize")
+    visualize_format: str = "avi"
     log_file: Path = Path("landmark_logs.txt")
     face_detector: str = "dlib"
     landmark_detector: str = "dlib"
@@ -94,19 +96,23 @@ class FaceReport:
 
 @dataclass(frozen=True)
 class VideoReport:
-    """What came of one video: `error` is the reason why there is no landmark file, or empty."""
+    """What came of one video: `error` is the reason why there is no landmark file, or empty.
+
+    `skipped`: its landmark files were there already.
+    """
 
     video: Path
     error: str = ""
     notice: str = ""
     frames: int = 0
     faces: tuple[FaceReport, ...] = ()
+    skipped: bool = False
 
     def log_lines(self) -> Iterator[str]:
         """`<video> <score> <ISO time> <frames> <frames with a face> <trusted share>`, a line a
         face; those after the first tell their number."""
         now = datetime.now().astimezone().isoformat(timespec="seconds")
-        name = " ".join(self.video.name.split())
+        name = printable(self.video.name)
         for number, face in enumerate(self.faces, start=1):
             which = f" face={number}" if number > 1 else ""
             yield (
@@ -124,7 +130,7 @@ class _Source:
     calibration: str
     more: dict[str, Any]
     frames: int
-    shots: int
+    shots: list[float]
     fps: float
     people: int = 1
     notice: str = ""
@@ -211,7 +217,7 @@ class VideoExtractor:
         origin = {"precomputed": found.path.name}
         name = "precomputed"
         return [track], _Source(
-            name, name, calibration, origin, covered, 1, video.fps, notice=notice
+            name, name, calibration, origin, covered, [0.0], video.fps, notice=notice
         )
 
     def _calibrate(
@@ -247,7 +253,14 @@ class VideoExtractor:
             for number, (face, track) in enumerate(zip(faces, calibrated, strict=True), start=1)
         ]
         with watch(video.pictures(), "draw", video.announced) as watched:
-            draw_faces(watched, drawn, self._options.visualize_path, video.path.name, video.fps)
+            draw_faces(
+                watched,
+                drawn,
+                self._options.visualize_path,
+                video.path.name,
+                video.fps,
+                self._options.visualize_format,
+            )
 
     def _write(
         self,
@@ -276,6 +289,7 @@ class VideoExtractor:
                 **_header_of_face(face, report, source),
                 "face": f"{number} of {len(faces)}",
                 "segments": describe_segments((s.numbers, s.times) for s in face.segments),
+                "crop_boxes": describe_boxes(chain(*face.crops(self._options.crop))),
             }
             landmarks = track.landmarks
             if turns:
@@ -294,12 +308,14 @@ def _turn_upright(landmarks: np.ndarray, turns: int) -> np.ndarray:
 def _header_of_video(video: Video, source: _Source, frames_lost: int, crop: str) -> dict[str, Any]:
     return {
         "video": video.path.name,
+        **_size(video.path),
         "fps": f"{source.fps:.6g}",
         "width": video.width,
         "height": video.height,
         "video_frames": source.frames,
         "frames_lost": frames_lost,
-        "shots": source.shots,
+        "shots": len(source.shots),
+        "shot_times": " ".join(f"{time:.3f}" for time in source.shots),
         "people": source.people,
         "face_detector": source.face_detector,
         "landmark_detector": source.landmark_detector,
@@ -307,6 +323,11 @@ def _header_of_video(video: Video, source: _Source, frames_lost: int, crop: str)
         "crop": crop,
         "calibration": source.calibration,
     }
+
+
+def _size(video: Path) -> dict[str, int]:
+    """A video's bytes, by which a rerun knows it again; nothing of an image sequence."""
+    return {"video_bytes": video.stat().st_size} if video.is_file() else {}
 
 
 def _header_of_face(face: FaceTrack, report: FaceReport, source: _Source) -> dict[str, Any]:

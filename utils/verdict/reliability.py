@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ..shared import STILL_MOVEMENT
 from ..weights.sets import WeightSet
@@ -23,6 +24,29 @@ _TOO_MUCH = {
     "yaw": "the head is turned aside by {value:.0f} degrees; up to {bound:.0f} are known",
     "pitch": "the head is raised or bent by {value:.0f} degrees; up to {bound:.0f} are known",
 }
+
+
+_NAMES = {
+    "eye_pixels": ("pixels between the eyes", "{:.0f}"),
+    "fps": ("frames a second", "{:.3g}"),
+    "seconds": ("seconds seen", "{:.1f}"),
+    "share_of_frames": ("share of its frames with the face", "{:.0%}"),
+    "score": ("certainty of the landmarks", "{:.2f}"),
+    "trusted_share": ("landmarks that the flow follows", "{:.0%}"),
+    "yaw": ("degrees turned aside", "{:.0f}"),
+    "pitch": ("degrees raised or bent", "{:.0f}"),
+    "movement": ("movement in the face, share of the distance between the eyes", "{:.4f}"),
+}
+
+
+@dataclass(frozen=True)
+class MeasuredFigure:
+    """A figure for people: what it is, its value, what is needed, and whether it lies outside."""
+
+    name: str
+    value: str
+    needed: str
+    outside: bool
 
 
 def measured_of_header(header: Mapping[str, str]) -> dict[str, float]:
@@ -78,3 +102,20 @@ def reason_of_score(score: float, weights: WeightSet) -> list[str]:
     if weights.unclear is None or not weights.unclear[0] <= score < weights.unclear[1]:
         return []
     return [f"score {score:.2f} lies where this set is wrong too often"]
+
+
+def measured_figures(measured: Measured, weights: WeightSet) -> list[MeasuredFigure]:
+    """Everything that was measured of a face, beside the range in which the set's word counts."""
+    ranges = dict(weights.ranges)
+    if weights.unclear is not None:
+        ranges["movement"] = (STILL_MOVEMENT, None)
+    figures = []
+    for key, (name, form) in _NAMES.items():
+        if key not in measured:
+            continue
+        value, (least, most) = measured[key], ranges.get(key, (None, None))
+        words = [] if least is None else [f"{form.format(least)} or more"]
+        words += [] if most is None else [f"{form.format(most)} or less"]
+        outside = (least is not None and value < least) or (most is not None and value > most)
+        figures.append(MeasuredFigure(name, form.format(value), ", ".join(words), outside))
+    return figures

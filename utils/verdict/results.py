@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..landmark_files.text import SUFFIX as LANDMARK_SUFFIX
+
 FAKE, REAL, UNCLEAR = "Fake", "Real", "Unclear"
 
 
@@ -33,6 +35,7 @@ class VideoResult:
 
     Attributes:
         name, path: of the file; `video`: of the video, as its header tells; `face`: as `1 of 2`.
+        source: the video's file, where it was given.
         label: `Fake`, `Real`, `Unclear`, or None where there is an error.
         score: what the label was decided on, by `--score`; mean: mean clip probability.
         family: of the fakes of which there is most evidence, where the set tells.
@@ -46,6 +49,7 @@ class VideoResult:
     path: Path
     video: str = ""
     face: str = "1 of 1"
+    source: Path | None = None
     label: str | None = None
     score: float | None = None
     mean: float | None = None
@@ -63,3 +67,11 @@ def label_of_video(faces: Sequence[VideoResult]) -> str | None:
     no face has one."""
     labels = {face.label for face in faces}
     return next((label for label in (FAKE, UNCLEAR, REAL) if label in labels), None)
+
+
+def video_of(face: VideoResult) -> tuple[Path, str]:
+    """What the faces of one video share: the folder, and the stem of the main face's file."""
+    stem = face.path.name.removesuffix(LANDMARK_SUFFIX)
+    number, _, count = face.face.partition(" of ")
+    main = stem.removesuffix(f".face{number}") if count not in ("", "1") else stem
+    return face.path.parent, main

@@ -33,10 +33,12 @@ class DrawnFace:
     calibrated: np.ndarray
 
 
-def draw_landmarks(frame: np.ndarray, landmarks: np.ndarray, colour: tuple) -> np.ndarray:
-    """A copy of a frame, uint8 (H, W, 3) BGR, with landmarks (68, 2) as dots."""
+def draw_landmarks(
+    frame: np.ndarray, landmarks: np.ndarray, colour: tuple, radius: int | None = None
+) -> np.ndarray:
+    """A copy of a frame, uint8 (H, W, 3) BGR, with landmarks (68, 2) as dots of `radius` pixels."""
     drawn = frame.copy()
-    radius = max(1, round(max(frame.shape[:2]) * DOT_SHARE))
+    radius = radius or max(1, round(max(frame.shape[:2]) * DOT_SHARE))
     for x, y in np.rint(landmarks).astype(int):
         cv2.circle(drawn, (int(x), int(y)), radius, colour, cv2.FILLED, cv2.LINE_AA)
     return drawn
@@ -59,8 +61,10 @@ def draw_faces(
     folder: Path,
     name: str,
     fps: float,
+    suffix: str = "avi",
 ) -> None:
-    """Writes `<video>_origin.avi` (detections, red) and `<video>_track.avi` (calibrated, green).
+    """Writes `<video>_origin.<suffix>` (detections, red) and `<video>_track.<suffix>` (calibrated,
+    green).
 
     Faces after the first have colours of their own; where there are several, each bears its name.
 
@@ -72,8 +76,8 @@ def draw_faces(
     """
     rows = [{int(number): row for row, number in enumerate(face.numbers)} for face in faces]
     with (
-        VideoWriter(folder / f"{name}_origin.avi", fps) as origin,
-        VideoWriter(folder / f"{name}_track.avi", fps) as track,
+        VideoWriter(folder / f"{name}_origin.{suffix}", fps) as origin,
+        VideoWriter(folder / f"{name}_track.{suffix}", fps) as track,
     ):
         for number, picture in enumerate(pictures):
             for writer, first, which in (

@@ -83,5 +83,10 @@ def main() -> int:
     return EXIT_FAILED if failed else EXIT_DONE
 
 
+def run() -> int:
+    """What `lrnet-weights` runs."""
+    return run_script("weights", main)
+
+
 if __name__ == "__main__":
-    sys.exit(run_script("utils.weights", main))
+    sys.exit(run())

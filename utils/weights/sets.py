@@ -11,7 +11,9 @@ from ..errors import InputError
 from ..shared import SCORES
 from .downloads import ModelFile, fetch_file, verify_file
 
-PROJECT_WEIGHTS = Path(__file__).resolve().parents[2] / "model_weights"
+_PACKAGE = Path(__file__).resolve().parents[1]
+_INSTALLED = _PACKAGE / "model_weights"  # where a wheel puts them; a checkout has them beside
+PROJECT_WEIGHTS = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "model_weights"
 MANIFEST = "manifest.yaml"
 STREAMS = ("g1", "g2")
 AUTO, BUNDLED = "auto", "bundled"
@@ -34,7 +36,8 @@ class WeightSet:
         unclear: scores from and to which it is wrong too often, or None: then it has two labels.
         ranges: of what is measured of a face, name -> least and most (None: no bound), outside of
             which its word counts for nothing.
-        trained_on, measured, licence: for people.
+        trained_on, measured, licence: for people; `areas`: kind of fake -> area under the ROC
+            curve, measured against real videos.
     """
 
     name: str
@@ -49,6 +52,7 @@ class WeightSet:
     frame_rate: tuple[float, float] = (0.0, 1000.0)
     unclear: tuple[float, float] | None = None
     ranges: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    areas: dict[str, float] = field(default_factory=dict)
     trained_on: str = ""
     measured: str = ""
     licence: str = ""
@@ -113,6 +117,7 @@ def _weight_set(name: str, entry: dict) -> WeightSet:
     described |= {key: entry[key] for key in optional if key in entry}
     pairs = ("frame_rate", "unclear")
     described |= {key: tuple(map(float, entry[key])) for key in pairs if key in entry}
+    described["areas"] = {str(key): float(area) for key, area in entry.get("areas", {}).items()}
     described["ranges"] = {key: tuple(pair) for key, pair in entry.get("ranges", {}).items()}
     files = tuple(
         ModelFile(

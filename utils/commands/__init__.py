@@ -1,0 +1,1 @@
+"""The command lines: what `extract_landmarks.py` and `classify.py` run."""

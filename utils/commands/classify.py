@@ -1,0 +1,200 @@
+"""Videos or landmark files -> label and score: the command line of `classify.py`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..console import EXIT_DONE, EXIT_FAILED, add_completion, progress, run_script, say, tell
+from ..errors import InputError
+from ..shared import FAKE_THRESHOLD, SCORES, VIDEO_FORMATS
+
+if TYPE_CHECKING:
+    from ..report.result_writers import ResultWriter
+    from ..run.classification import LandmarkClassifier
+
+NAME = "classify"
+DEFAULT_FOLDERS = (Path("landmarks"), Path("landmarks_new"))
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Tell deepfake videos from real ones by how the landmarks of the face move. "
+        "Score: 0 = real, 1 = fake.",
+    )
+    _add_inputs(parser)
+    _add_outputs(parser)
+    add_completion(parser)
+    given = parser.parse_args(arguments)
+    if not 0 <= given.threshold <= 1:
+        parser.error("--threshold must lie between 0 and 1")
+    if given.workers < 1:
+        parser.error("--workers must be 1 or more")
+    return given
+
+
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "-i",
+        "--landmarks_path",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="videos, landmark files, folders of either, or @list.txt with one of these a line "
+        "(default: ./landmarks and ./landmarks_new)",
+    )
+    add("--recursive", action="store_true", help="search folders below the given ones too")
+    add(
+        "-o",
+        "--output_path",
+        type=Path,
+        default=Path("landmarks_new"),
+        metavar="DIR",
+        help="where landmarks of videos are written, or found if they are there already "
+        "(default: landmarks_new)",
+    )
+    add("--workers", type=int, default=1, metavar="N", help="videos extracted at the same time")
+    add(
+        "--weights",
+        default="auto",
+        metavar="NAME",
+        help="weight set (default: auto, the project's own)",
+    )
+    add(
+        "--model_weights",
+        type=Path,
+        metavar="DIR",
+        help="folder of weight sets (default: the project's)",
+    )
+    add(
+        "--score",
+        choices=SCORES,
+        help="a video's score: share of clips called fake (vote), their mean probability, or the "
+        "evidence for its likeliest family of fakes (default: the set's own)",
+    )
+    add(
+        "--threshold",
+        type=float,
+        default=FAKE_THRESHOLD,
+        metavar="T",
+        help=f"call a video fake at this score or over it (default: {FAKE_THRESHOLD})",
+    )
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--json", type=Path, metavar="FILE", help="also write everything as JSON")
+    add(
+        "--jsonl",
+        type=Path,
+        metavar="FILE",
+        help="also write JSON, a line a face as soon as it is known; - writes it to stdout instead "
+        "of the lines for people",
+    )
+    add("--csv", type=Path, metavar="FILE", help="also write a row a face as CSV")
+    add("--report", type=Path, metavar="DIR", help="also write a page for each video, and an index")
+    add("--plot", type=Path, metavar="DIR", help="also draw each video's scores as PNG and SVG")
+    add(
+        "-v",
+        "--visualize",
+        action="store_true",
+        help="also draw videos: landmarks in the colour of their clip's score, over a timeline",
+    )
+    add("--visualize_path", type=Path, default=Path("visualize"), help="where -v writes")
+    add("--visualize_format", choices=VIDEO_FORMATS, default="mp4", help="of -v (default: mp4)")
+    add(
+        "--videos",
+        nargs="+",
+        type=Path,
+        default=[Path("input")],
+        metavar="DIR",
+        help="where --report and -v look for the videos of landmark files (default: input)",
+    )
+
+
+def find_inputs(given: argparse.Namespace) -> tuple[list[Path], list[Path]]:
+    """Landmark files and videos that were named, or those of the default folders."""
+    from ..run.detection import list_inputs
+
+    if given.landmarks_path is not None:
+        return list_inputs(given.landmarks_path, given.recursive)
+    folders = [folder for folder in DEFAULT_FOLDERS if any(folder.glob("*.txt"))]
+    if not folders:
+        raise InputError("no landmark files in ./landmarks and ./landmarks_new; extract some first")
+    return list_inputs(folders)
+
+
+@contextmanager
+def open_writers(
+    given: argparse.Namespace, classifier: LandmarkClassifier, expected: list[Path]
+) -> Iterator[list[ResultWriter]]:
+    """All that was asked for; what is not finished leaves no file behind."""
+    from ..report.by_video import VideoFinder
+    from ..report.overlay import OverlayWriter
+    from ..report.page import PageWriter
+    from ..report.result_writers import STDOUT, CsvWriter, JsonLinesWriter, JsonWriter, LineWriter
+    from ..report.timeline_plot import PlotWriter
+
+    head = classifier.name, given.threshold
+    find_video = VideoFinder(given.videos)
+    writers: list[ResultWriter] = []
+    failed = True
+    try:
+        if given.jsonl != STDOUT:
+            writers.append(LineWriter(tell, expected))
+        if given.jsonl:
+            writers.append(JsonLinesWriter(given.jsonl, *head))
+        if given.json:
+            writers.append(JsonWriter(given.json, *head))
+        if given.csv:
+            writers.append(CsvWriter(given.csv))
+        if given.plot:
+            writers.append(PlotWriter(given.plot, classifier.weights))
+        if given.report:
+            writers.append(PageWriter(given.report, classifier.weights, find_video))
+        if given.visualize:
+            folder, suffix = given.visualize_path, given.visualize_format
+            writers.append(OverlayWriter(folder, suffix, classifier.weights, find_video))
+        yield writers
+        failed = False
+    finally:
+        for writer in writers:
+            writer.close(failed)
+
+
+def main() -> int:
+    given = parse_arguments()
+    landmark_files, videos = find_inputs(given)
+    from ..landmark_files.text import SUFFIX
+    from ..run.classification import load_landmark_classifier
+    from ..run.detection import default_extraction, detect_each
+    from ..weights.sets import PROJECT_WEIGHTS
+
+    folder = given.model_weights or PROJECT_WEIGHTS
+    classifier = load_landmark_classifier(given.weights, folder, given.score, given.threshold)
+    extraction = default_extraction(given.output_path, given.workers) if videos else None
+    expected = [*landmark_files, *(given.output_path / f"{one.stem}{SUFFIX}" for one in videos)]
+    done = failed = 0
+    with open_writers(given, classifier, expected) as writers:
+        found = detect_each(landmark_files, videos, classifier, extraction)
+        options = {"total": len(landmark_files), "desc": "classify", "unit": "face"}
+        for result in found if videos else progress(found, **options, leave=False):
+            for writer in writers:
+                writer.add(result)
+            if result.error:
+                say(result.error)
+                failed += 1
+            else:
+                done += 1
+    if failed:
+        say(f"{done} classified, {failed} failed")
+    return EXIT_FAILED if failed else EXIT_DONE
+
+
+def run() -> int:
+    """What `lrnet-classify` runs."""
+    return run_script(NAME, main)

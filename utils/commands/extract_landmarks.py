@@ -1,0 +1,168 @@
+"""Videos -> landmark files: the command line of `extract_landmarks.py`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..console import add_completion, run_script, say
+from ..errors import InputError
+from ..shared import CALIBRATIONS, FACE_DETECTORS, LANDMARK_DETECTORS, PRECISIONS, VIDEO_FORMATS
+
+NAME = "extract_landmarks"
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Extract calibrated face landmarks from videos, one text file a video.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "-i",
+        "--input_path",
+        nargs="+",
+        type=Path,
+        default=[Path("input")],
+        help="folders of videos, video files, image sequences (frames/%%05d.png), or @list.txt "
+        "with one of these a line",
+    )
+    add("-o", "--output_path", type=Path, default=Path("landmarks_new"), help="where to write")
+    add("-v", "--visualize", action="store_true", help="also write videos with the landmarks drawn")
+    add("--visualize_path", type=Path, default=Path("visualize"), help="where -v writes")
+    add(
+        "--visualize_format",
+        choices=VIDEO_FORMATS,
+        default=VIDEO_FORMATS[0],
+        help="avi (XVID), or mp4 (H.264), which browsers play",
+    )
+    add(
+        "-l",
+        "--log_file",
+        type=Path,
+        default=Path("landmark_logs.txt"),
+        help="one line is appended for each video",
+    )
+    add(
+        "--fd",
+        choices=FACE_DETECTORS,
+        help="face detector (default: blazeface)",
+    )
+    add(
+        "--ld",
+        choices=LANDMARK_DETECTORS,
+        help="landmark detector (fan, or mediapipe where its weights cannot be had)",
+    )
+    add(
+        "--faces",
+        type=int,
+        default=0,
+        metavar="N",
+        help="keep the N main faces of a video only; 0 keeps all that are seen for 2 s",
+    )
+    add(
+        "--calibration",
+        choices=CALIBRATIONS,
+        help="published: optical flow and Kalman filter; none: landmarks as they were detected "
+        "(the landmark detector's own: none for mediapipe, published for the others)",
+    )
+    add(
+        "--crop",
+        choices=("stable", "per-frame"),
+        default="stable",
+        help="one crop size for the whole video, or each frame's own",
+    )
+    add(
+        "--detect_every",
+        type=int,
+        default=0,
+        metavar="K",
+        help="look for the face's box on every K-th frame; 0 is the landmark detector's own K",
+    )
+    add(
+        "--thorough",
+        action="store_true",
+        help="no shortcuts: search every whole frame for the face, decode twice (far slower)",
+    )
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
+    add("--precision", choices=PRECISIONS, default="fp32", help="what FAN computes in")
+    add("--workers", type=int, default=1, metavar="N", help="videos extracted at the same time")
+    add(
+        "--timeout",
+        type=float,
+        default=120,
+        metavar="S",
+        help="give a video up after so many seconds without a new frame; 0 waits for ever",
+    )
+    add("--fps", type=float, default=25, help="frames a second of image sequences")
+    add("--recursive", action="store_true", help="search folders below the input folder too")
+    add("--overwrite", action="store_true", help="extract again what has landmarks already")
+    add(
+        "--model_weights",
+        type=Path,
+        metavar="DIR",
+        help="where detectors' model files are looked for first",
+    )
+    add(
+        "--precomputed",
+        type=Path,
+        metavar="DIR",
+        help="calibrate landmarks found elsewhere, <video's stem>.csv (OpenFace) or .npz in DIR",
+    )
+    add_completion(parser)
+    given = parser.parse_args(arguments)
+    if given.workers < 1:
+        parser.error("--workers must be 1 or more")
+    if given.precomputed and (given.fd or given.ld):
+        parser.error("--precomputed takes landmarks as they are; leave --fd and --ld out")
+    for name in ("detect_every", "faces", "timeout"):
+        if getattr(given, name) < 0:
+            parser.error(f"--{name} must be 0 or more")
+    if not 0 < given.fps <= 1000:
+        parser.error("--fps must lie between 0 and 1000")
+    return given
+
+
+def main() -> int:
+    given = parse_arguments()
+    from ..run.detector_choice import choose_detectors, choose_device
+    from ..run.extraction import extract_videos, list_videos
+    from ..run.video_extraction import ExtractionOptions
+
+    # nothing to do is told before any download
+    videos = list_videos(given.input_path, given.recursive, say)
+    face_detector, landmark_detector, device = "", "", "cpu"
+    if given.precomputed is None:
+        detectors = choose_detectors(given.fd, given.ld, given.model_weights, say)
+        face_detector, landmark_detector = detectors
+        device = choose_device(given.device, detectors, say)
+    elif not given.precomputed.is_dir():
+        raise InputError(f"{given.precomputed}: no such folder")
+    options = ExtractionOptions(
+        output_path=given.output_path,
+        visualize=given.visualize,
+        visualize_path=given.visualize_path,
+        visualize_format=given.visualize_format,
+        log_file=given.log_file,
+        face_detector=face_detector,
+        landmark_detector=landmark_detector,
+        faces=given.faces,
+        calibration=given.calibration or "",
+        crop=given.crop,
+        detect_every=given.detect_every,
+        device=device,
+        precision=given.precision,
+        workers=given.workers,
+        timeout=given.timeout,
+        image_rate=given.fps,
+        overwrite=given.overwrite,
+        model_weights=given.model_weights,
+        precomputed=given.precomputed,
+        thorough=given.thorough,
+    )
+    return extract_videos(videos, options)
+
+
+def run() -> int:
+    """What `lrnet-extract` runs."""
+    return run_script(NAME, main)

@@ -1,0 +1,17 @@
+"""Colours that say fake and real apart for eyes of every kind: blue, grey, orange."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..verdict.results import FAKE, REAL, UNCLEAR
+
+REAL_RGB, MIDDLE_RGB, FAKE_RGB = (43, 108, 176), (130, 130, 130), (214, 90, 18)
+LABEL_RGB = {REAL: REAL_RGB, UNCLEAR: MIDDLE_RGB, FAKE: FAKE_RGB}
+
+
+def score_rgb(score: float) -> tuple[int, int, int]:
+    """Red, green and blue of a score from 0, real, to 1, fake."""
+    channels = zip(REAL_RGB, MIDDLE_RGB, FAKE_RGB, strict=True)
+    mixed = [round(float(np.interp(score, (0, 0.5, 1), channel))) for channel in channels]
+    return mixed[0], mixed[1], mixed[2]

@@ -1,0 +1,36 @@
+"""Names for files that are written for videos of any name."""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+from ..landmark_files.text import SUFFIX
+from ..verdict.results import VideoResult, video_of
+
+LONGEST = 80  # characters
+_HARMLESS = re.compile(r"[^\w.-]+|^[.-]+")
+
+
+class FileNames:
+    """Gives each video a name without a suffix that is safe in any file system and address, and no
+    other video's."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def reserve(self, name: str) -> None:
+        """Keeps a name from being given."""
+        self._taken.add(name.casefold())
+
+    def of(self, face: VideoResult) -> str:
+        plain = video_of(face)[1].removesuffix(SUFFIX)
+        name = _HARMLESS.sub("_", plain.encode("utf-8", "replace").decode())[:LONGEST] or "_"
+        if name != plain:
+            name += f"-{zlib.crc32(plain.encode('utf-8', 'surrogatepass')):08x}"
+        unique, number = name, 1
+        while unique.casefold() in self._taken:
+            number += 1
+            unique = f"{name}-{number}"
+        self._taken.add(unique.casefold())
+        return unique

@@ -1,0 +1,94 @@
+"""Videos with the verdict drawn in: landmarks in the colour of their clip's score, and below the
+picture a timeline with the moment that is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..console import say
+from ..errors import InputError
+from ..verdict.results import ClipScore, VideoResult
+from ..video.frames import Video
+from ..video.visualization import draw_landmarks, write_name
+from ..video.writer import VideoWriter
+from ..weights.sets import WeightSet
+from .by_video import ByVideo, VideoFinder, landmarks_by_frame
+from .colours import MIDDLE_RGB, score_rgb
+from .file_names import FileNames
+
+STRIP_SHARE = 1 / 9  # height of a face's timeline over the picture's
+GROUND, BAND, CURSOR = (250, 250, 250), (225, 225, 225), (30, 30, 30)  # BGR
+
+
+class OverlayWriter(ByVideo):
+    """Writes `<video>_scores.<suffix>` of each video that can be found."""
+
+    def __init__(
+        self, folder: Path, suffix: str, weights: WeightSet, find_video: VideoFinder
+    ) -> None:
+        super().__init__()
+        self._folder = folder
+        self._suffix = suffix
+        self._weights = weights
+        self._find_video = find_video
+        self._names = FileNames()
+
+    def write_video(self, faces: Sequence[VideoResult]) -> None:
+        drawn = [face for face in faces if face.clips]
+        if not drawn:
+            return
+        video = self._find_video(drawn[0])
+        if video is None:
+            name = drawn[0].video or drawn[0].name
+            say(f"{name}: its video is not found, so nothing is drawn; name its folder by --videos")
+            return
+        placed = [landmarks_by_frame(face.path) for face in drawn]
+        name = f"{self._names.of(drawn[0])}_scores.{self._suffix}"
+        try:
+            with Video(video) as opened, VideoWriter(self._folder / name, opened.fps) as writer:
+                for number, picture in enumerate(opened.pictures()):
+                    writer.write(self._draw(number, opened.announced, picture, drawn, placed))
+        except InputError as error:
+            say(str(error))
+
+    def _draw(
+        self,
+        number: int,
+        frames: int,
+        picture: np.ndarray,
+        faces: Sequence[VideoResult],
+        placed: Sequence[dict[int, np.ndarray]],
+    ) -> np.ndarray:
+        for face, landmarks in zip(faces, placed, strict=True):
+            if number not in landmarks:
+                continue
+            clip = _clip_at(face, number)
+            rgb = MIDDLE_RGB if clip is None else score_rgb(clip.score)
+            picture = draw_landmarks(picture, landmarks[number], rgb[::-1])
+            said = "" if clip is None else f" {clip.score:.2f}"
+            write_name(picture, landmarks[number], f"{face.face}{said}", rgb[::-1])
+        strips = [self._strip(number, frames, picture.shape, face) for face in faces]
+        return np.concatenate([picture, *strips])
+
+    def _strip(self, number: int, frames: int, shape: tuple, face: VideoResult) -> np.ndarray:
+        """A face's timeline, uint8 (height, width of the picture, 3)."""
+        height, width = max(12, 2 * round(shape[0] * STRIP_SHARE / 2)), shape[1]
+        strip = np.full((height, width, 3), GROUND, np.uint8)
+        last = max(frames, face.clips[-1].end, number + 1)
+        if self._weights.unclear is not None:
+            low, high = (round((1 - bound) * (height - 1)) for bound in self._weights.unclear)
+            strip[high : low + 1] = BAND
+        for clip in face.clips:
+            start, end = (round(at / last * width) for at in (clip.start, clip.end))
+            top = round((1 - clip.score) * (height - 2))
+            strip[top:, start : max(start + 1, end - 1)] = score_rgb(clip.score)[::-1]
+        cv2.line(strip, (x := round(number / last * (width - 1)), 0), (x, height), CURSOR, 2)
+        return strip
+
+
+def _clip_at(face: VideoResult, number: int) -> ClipScore | None:
+    return next((clip for clip in face.clips if clip.start <= number < clip.end), None)

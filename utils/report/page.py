@@ -1,0 +1,243 @@
+"""The report: a page for each video and an index over all, without any outside address."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..console import printable, say
+from ..errors import InputError
+from ..landmark_files.segments import read_segments
+from ..landmark_files.text import read_header
+from ..shared import VERSION
+from ..verdict.reliability import MeasuredFigure, measured_figures, measured_of_header
+from ..verdict.results import ClipScore, VideoResult, label_of_video
+from ..verdict.words import CAVEAT, clock, stream_words, verdict_words
+from ..weights.sets import STREAMS, WeightSet
+from .by_video import ByVideo, VideoFinder, landmarks_by_frame
+from .colours import score_rgb
+from .content_credentials import Credentials, can_read_credentials, read_credentials
+from .evidence_frames import ClipPicture, clip_pictures, clips_to_show
+from .file_names import FileNames
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+READ_BYTES = 1 << 20  # of a file at a time
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a timeline, in shares of its length, with what is told of it."""
+
+    start: float
+    length: float
+    said: str = ""
+    clip: ClipScore | None = None
+    colour: str = ""
+
+
+@dataclass(frozen=True)
+class FacePart:
+    """A face as the page shows it."""
+
+    result: VideoResult
+    verdict: str
+    clips: list[Span]
+    segments: list[Span]
+    cuts: list[float]
+    ticks: list[tuple[float, str]]
+    streams: list[str]
+    pictures: list[ClipPicture]
+    figures: list[MeasuredFigure]
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """A video's line of the index."""
+
+    page: str
+    name: str
+    label: str
+    score: float | None
+    faces: int
+    reason: str
+
+
+class PageWriter(ByVideo):
+    """Writes `<video>.html` for each video, then `index.html`.
+
+    Args:
+        weights: the set that judged; find_video: where a face's video is.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, weights: WeightSet, find_video: VideoFinder) -> None:
+        super().__init__()
+        self._folder = folder
+        self._weights = weights
+        self._find_video = find_video
+        self._names = FileNames()
+        self._names.reserve("index")
+        self._rows: list[IndexRow] = []
+        self._command = printable(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]))
+
+    def write_video(self, faces: Sequence[VideoResult]) -> None:
+        video = self._find_video(faces[0])
+        name = printable(faces[0].video or faces[0].name)
+        page = f"{self._names.of(faces[0])}.html"
+        label = label_of_video(faces) or "No verdict"
+        self._write(
+            page,
+            "video.html.j2",
+            name=name,
+            label=label,
+            faces=[self._part(face, video) for face in faces],
+            video=video,
+            sha256=_sha256(video or faces[0].path),
+            hashed=printable((video or faces[0].path).name),
+            credentials=_credentials(video),
+            can_read_credentials=can_read_credentials(),
+        )
+        scores = [face.score for face in faces if face.score is not None]
+        reasons = [*(faces[0].reasons), faces[0].error or ""]
+        score = max(scores, default=None)
+        self._rows.append(
+            IndexRow(page, name, label, score, len(faces), printable(reasons[0]) if reasons else "")
+        )
+
+    def finish(self) -> None:
+        self._write("index.html", "index.html.j2", rows=self._rows)
+
+    def _part(self, face: VideoResult, video: Path | None) -> FacePart:
+        if face.error is not None:
+            return FacePart(face, verdict_words(face), [], [], [], [], [], [], [])
+        header = read_header(face.path)
+        timeline = _Timeline(face, header)
+        measured = measured_of_header(header) | ({"fps": face.fps} if face.fps else {})
+        return FacePart(
+            face,
+            verdict_words(face),
+            timeline.clips,
+            timeline.segments,
+            timeline.cuts,
+            timeline.ticks,
+            [stream_words(stream, face.clips) for stream in STREAMS],
+            _pictures(face, video),
+            measured_figures(measured, self._weights),
+        )
+
+    @cached_property
+    def _environment(self) -> Any:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+        environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        environment.globals |= {
+            "style": (TEMPLATES / "page.css").read_text(encoding="utf-8"),
+            "script": script,
+            "script_hash": f"sha256-{digest}",
+            "version": VERSION,
+            "command": self._command,
+            "weights": self._weights,
+            "caveat": CAVEAT,
+        }
+        environment.filters |= {"clock": clock}
+        return environment
+
+    def _write(self, page: str, template: str, **content: Any) -> None:
+        text = self._environment.get_template(template).render(**content)
+        path = self._folder / page
+        partial = path.with_name(f".{page}.partial")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            partial.write_text(text, encoding="utf-8", errors="replace")
+            partial.replace(path)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+class _Timeline:
+    """A face's clips, segments and cuts in shares of the video's length."""
+
+    def __init__(self, face: VideoResult, header: dict[str, str]) -> None:
+        self._fps = measured_of_header(header).get("fps") or face.fps or 25.0
+        segments = read_segments(header.get("segments"), face.frames)
+        parts = [(one.time, one.time + (one.end - one.start) / self._fps) for one in segments]
+        frames = header.get("video_frames", "")
+        announced = int(frames) / self._fps if frames.isdecimal() else 0.0
+        self._length = max(announced, *(end for _, end in parts), 1e-3)
+        self.segments = [
+            self._span(start, end, f"seen from {clock(start)} to {clock(end)}")
+            for start, end in parts
+        ]
+        self.clips = [self._clip(clip) for clip in face.clips]
+        times = [_number(word) for word in header.get("shot_times", "").split()]
+        self.cuts = [time / self._length for time in times if 0 < time < self._length]
+        step = next(
+            (one for one in (1, 2, 5, 10, 30, 60, 300, 600, 1800) if self._length / one <= 10), 3600
+        )
+        moments = range(0, int(self._length) + 1, step)
+        self.ticks = [(moment / self._length, clock(moment)) for moment in moments]
+
+    def _span(self, start: float, end: float, said: str = "", **more: Any) -> Span:
+        return Span(start / self._length, (end - start) / self._length, said, **more)
+
+    def _clip(self, clip: ClipScore) -> Span:
+        end = clip.time + (clip.end - clip.start) / self._fps
+        said = (
+            f"{clock(clip.time)} to {clock(end)}: score {clip.score:.2f}, "
+            f"g1 {clip.g1:.2f}, g2 {clip.g2:.2f}"
+        )
+        red, green, blue = score_rgb(clip.score)
+        colour = f"#{red:02x}{green:02x}{blue:02x}"
+        return self._span(clip.time, end, said, clip=clip, colour=colour)
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        return -1.0
+
+
+def _pictures(face: VideoResult, video: Path | None) -> list[ClipPicture]:
+    if video is None:
+        return []
+    try:
+        landmarks = landmarks_by_frame(face.path)
+        return clip_pictures(video, clips_to_show(face.clips), landmarks, face.fps or 25.0)
+    except InputError as error:
+        say(f"{face.name}: no pictures for the report ({error})")
+        return []
+
+
+def _credentials(video: Path | None) -> Credentials | None:
+    return None if video is None else read_credentials(video)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(READ_BYTES):
+                digest.update(block)
+    except OSError:
+        return ""
+    return digest.hexdigest()

@@ -1,0 +1,79 @@
+"""The timeline of a video as a drawing: PNG and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..console import printable
+from ..errors import InputError
+from ..verdict.results import VideoResult
+from ..verdict.words import clock
+from ..weights.sets import WeightSet
+from .by_video import ByVideo
+from .colours import score_rgb
+from .file_names import FileNames
+
+INCHES, ROW_INCHES = 9.0, 2.2
+DOTS_PER_INCH = 110
+
+
+class PlotWriter(ByVideo):
+    """Writes `<video>.png` and `<video>.svg` of each video: a row a face, its clips' scores over
+    time, both streams, and the band in which the set is wrong too often.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, weights: WeightSet) -> None:
+        super().__init__()
+        self._folder = folder
+        self._weights = weights
+        self._names = FileNames()
+
+    def write_video(self, faces: Sequence[VideoResult]) -> None:
+        drawn = [face for face in faces if face.clips]
+        if not drawn:
+            return
+        from matplotlib.figure import Figure
+
+        figure = Figure((INCHES, ROW_INCHES * len(drawn)), layout="constrained")
+        rows = figure.subplots(len(drawn), 1, squeeze=False)[:, 0]
+        for axes, face in zip(rows, drawn, strict=True):
+            self._draw_face(axes, face)
+        figure.legend(*rows[-1].get_legend_handles_labels(), loc="outside lower right", ncols=3)
+        name = self._names.of(drawn[0])
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for suffix in (".png", ".svg"):
+                figure.savefig(self._folder / f"{name}{suffix}", dpi=DOTS_PER_INCH)
+        except OSError as error:
+            raise InputError(f"{self._folder}: cannot be written ({error.strerror})") from None
+
+    def _draw_face(self, axes, face: VideoResult) -> None:  # noqa: ANN001 - matplotlib's
+        if self._weights.unclear is not None:
+            axes.axhspan(*self._weights.unclear, color="0.92", label="unclear")
+        times = [clip.time for clip in face.clips]
+        lengths = [(clip.end - clip.start) / _rate(face) for clip in face.clips]
+        colours = [[part / 255 for part in score_rgb(clip.score)] for clip in face.clips]
+        scores = [clip.score for clip in face.clips]
+        axes.bar(times, scores, lengths, align="edge", color=colours, alpha=0.75, edgecolor="white")
+        middles = [time + length / 2 for time, length in zip(times, lengths, strict=True)]
+        for stream, mark in (("g1", "^"), ("g2", "v")):
+            values = [getattr(clip, stream) for clip in face.clips]
+            axes.plot(middles, values, mark, color="0.2", markersize=5, label=stream)
+        axes.set(ylim=(0, 1.02), xlim=(min(times), None), ylabel="score")
+        axes.xaxis.set_major_formatter(lambda value, _: clock(max(0, value)))
+        about = f"face {face.face}: {face.label}, {face.score:.2f}"
+        # a name is text, never markup: a dollar sign would begin a formula
+        title = f"{printable(face.video or face.name)}   {about}".replace("$", r"\$")
+        axes.set_title(title, fontsize="medium", loc="left")
+
+
+def _rate(face: VideoResult) -> float:
+    """Frames a second of the video: a clip's frames are its, not those of a thinned track."""
+    first, last = face.clips[0], face.clips[-1]
+    if last.time > first.time:
+        return (last.start - first.start) / (last.time - first.time)
+    return face.fps or 25.0

@@ -1,0 +1,145 @@
+"""Videos and landmark files to verdicts: what `classify.py` does, and `detect` for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from ..console import say
+from ..inputs import list_files
+from ..landmark_files.text import SUFFIX, face_number, faces_beside
+from ..shared import FAKE_THRESHOLD
+from ..verdict.results import VideoResult
+from ..video.frames import IMAGE_PATTERN, VIDEO_SUFFIXES
+from ..weights.sets import AUTO, PROJECT_WEIGHTS
+from .classification import LandmarkClassifier, load_landmark_classifier
+from .detector_choice import choose_detectors, choose_device
+from .extraction import extract_each
+from .video_extraction import ExtractionOptions, VideoReport
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What `--json` writes: a result a face, in the order of the inputs."""
+
+    weights: str
+    threshold: float
+    videos: list[VideoResult]
+
+
+def is_landmark_file(path: Path) -> bool:
+    return path.name.endswith(SUFFIX)
+
+
+def list_inputs(inputs: Sequence[Path], recursive: bool = False) -> tuple[list[Path], list[Path]]:
+    """Landmark files, the faces of a video together, and videos, that folders, files and lists
+    name; a named file that is no landmark file is taken for a video.
+
+    Raises:
+        InputError: an input does not exist, or a folder holds neither.
+    """
+    files = list_files(
+        inputs,
+        lambda path: is_landmark_file(path) or path.suffix.lower() in VIDEO_SUFFIXES,
+        "no landmark files and no videos in this folder; extract some first",
+        recursive,
+        lambda path: path.exists() or bool(IMAGE_PATTERN.search(path.name)),
+    )
+    landmarks = [path for path in files if is_landmark_file(path)]
+    return by_video(landmarks), [path for path in files if not is_landmark_file(path)]
+
+
+def by_video(files: Sequence[Path]) -> list[Path]:
+    """The same landmark files, those with names of one video's faces together, the main first."""
+    videos: dict[Path, list[tuple[int, Path]]] = {}
+    for path in files:
+        main, number = face_number(path)
+        videos.setdefault(main, []).append((number, path))
+    return [path for faces in videos.values() for _, path in sorted(faces)]
+
+
+def default_extraction(output_path: Path, workers: int = 1) -> ExtractionOptions:
+    """What `extract_landmarks.py` does without flags, its detectors at hand.
+
+    Raises:
+        InputError: a detector cannot be had.
+    """
+    detectors = choose_detectors(None, None, None, say)
+    return ExtractionOptions(
+        output_path=output_path,
+        face_detector=detectors[0],
+        landmark_detector=detectors[1],
+        device=choose_device("auto", detectors, say),
+        workers=workers,
+    )
+
+
+def results_of_video(
+    classifier: LandmarkClassifier, main: Path, report: VideoReport
+) -> list[VideoResult]:
+    """A result a face of an extracted video, or one that tells why there is none."""
+    if report.error:
+        name, path = report.video.name, report.video
+        return [VideoResult(name, path, video=name, source=path, error=report.error)]
+    others = sorted(faces_beside(main), key=lambda path: face_number(path)[1])
+    results = classifier.classify([main, *others])
+    return [replace(result, source=report.video) for result in results]
+
+
+def detect_each(
+    landmark_files: Sequence[Path],
+    videos: Sequence[Path],
+    classifier: LandmarkClassifier,
+    extraction: ExtractionOptions | None,
+) -> Iterator[VideoResult]:
+    """A result a face, as they are found; the faces of a video one after another.
+
+    Args:
+        extraction: how `videos` are extracted; None where there are none.
+
+    Raises:
+        InputError: two videos of one name, or a detector that cannot be had.
+    """
+    yield from classifier.classify_each(landmark_files)
+    if extraction is not None:
+        for main, report in extract_each(videos, extraction):
+            yield from results_of_video(classifier, main, report)
+
+
+@cache
+def _classifier(weights: str, folder: Path, score: str | None, threshold: float):  # noqa: ANN202
+    return load_landmark_classifier(weights, folder, score, threshold)
+
+
+def detect(
+    inputs: str | Path | Sequence[str | Path],
+    *,
+    weights: str = AUTO,
+    model_weights: Path = PROJECT_WEIGHTS,
+    score: str | None = None,
+    threshold: float = FAKE_THRESHOLD,
+    landmarks_path: Path = Path("landmarks_new"),
+    recursive: bool = False,
+) -> Detection:
+    """Tells fake videos from real ones. Networks and detectors are kept for the next call.
+
+    Args:
+        inputs: videos, landmark files or folders of them.
+        weights, model_weights, score, threshold: as the flags of `classify.py`.
+        landmarks_path: where landmarks of videos are written, or found if they are there already.
+        recursive: whether folders below folders are searched.
+
+    Returns:
+        A result a face; its `error` tells why there is no label.
+
+    Raises:
+        InputError: an input does not exist, or weights or a detector cannot be had.
+    """
+    named = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    landmark_files, videos = list_inputs([Path(one) for one in named], recursive)
+    classifier = _classifier(weights, Path(model_weights), score, threshold)
+    extraction = default_extraction(Path(landmarks_path)) if videos else None
+    found = detect_each(landmark_files, videos, classifier, extraction)
+    return Detection(classifier.name, threshold, list(found))

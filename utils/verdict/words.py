@@ -1,0 +1,48 @@
+"""A verdict in words of evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..shared import FAKE_THRESHOLD
+from .results import FAKE, REAL, UNCLEAR, ClipScore, VideoResult
+
+CAVEAT = (
+    "This speaks of the motion of one face, as far as a network has learned it. It is evidence, "
+    "not proof; the score is not a probability; voice, picture and context are not looked at."
+)
+_STREAMS = {
+    "g1": "g1, which reads the shape of the face less its slow course",
+    "g2": "g2, which reads how the face changes from frame to frame",
+}
+
+
+def verdict_words(face: VideoResult) -> str:
+    """One sentence on a face's label."""
+    if face.label == FAKE:
+        like = f", most of all those of the kind {face.family}" if face.family else ""
+        return f"The face moves as in the fakes that the network knows{like}."
+    if face.label == REAL:
+        return "The face moves as real faces do that the network knows."
+    if face.label == UNCLEAR:
+        return "The network cannot tell."
+    return "There is no verdict."
+
+
+def stream_words(stream: str, clips: Sequence[ClipScore]) -> str:
+    """One sentence on what a stream, `g1` or `g2`, saw."""
+    values = [getattr(clip, stream) for clip in clips]
+    over = sum(value >= FAKE_THRESHOLD for value in values)
+    highest = max(range(len(values)), key=values.__getitem__)
+    where = clock(clips[highest].time)
+    return (
+        f"{_STREAMS[stream]}, leans to fake in {over} of {len(values)} clips, "
+        f"most at {where} ({values[highest]:.2f})."
+    )
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, mm:ss; hours before them where there are some."""
+    whole = int(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return (f"{hours}:" if hours else "") + f"{minutes:02d}:{whole % 60:02d}"
