@@ -12,6 +12,7 @@ import extract_landmarks
 from utils.console import run_script
 from utils.landmark_files.text import output_names, read_landmarks
 from utils.run import video_extraction
+from utils.run.extraction import extract_videos
 
 MEDIAPIPE = ("--fd", "blazeface", "--ld", "mediapipe")
 
@@ -169,21 +170,31 @@ def test_lists_sequences_and_folders_below_are_inputs(monkeypatch, capsys, here,
     assert read_landmarks(here / "out" / "p%03d.txt").header["fps"] == "10"
 
 
-def test_a_decoder_that_hangs_costs_its_own_video_only(monkeypatch, capsys, here, speaking):
+@pytest.mark.parametrize("where", ["opening", "decoding"])
+def test_a_video_that_hangs_is_given_up_and_costs_no_other(
+    monkeypatch, capsys, here, speaking, where
+):
     for name in ("a", "b"):
         write_video(here / f"{name}.avi", speaking[:30])
 
     class Hanging(video_extraction.Video):
+        def __init__(self, path, *options):
+            if path.name == "a.avi" and where == "opening":
+                time.sleep(4)
+            super().__init__(path, *options)
+
         def frames(self):
             for number, frame in enumerate(super().frames()):
-                if number == 12 and self.path.name == "a.avi":
+                if number == 12 and self.path.name == "a.avi" and where == "decoding":
                     time.sleep(4)
                 yield frame
 
     monkeypatch.setattr(video_extraction, "Video", Hanging)
-    status, errors = run(monkeypatch, capsys, "-i", ".", "-o", "out", "--timeout", 1)
-    assert status == 1
-    assert "a.avi: given up after 1 seconds without a new frame" in errors
+    options = video_extraction.ExtractionOptions(
+        here / "out", face_detector="blazeface", landmark_detector="mediapipe", timeout=1
+    )
+    assert extract_videos([here / "a.avi", here / "b.avi"], options) == 1
+    assert "a.avi: given up after 1 seconds without a new frame" in capsys.readouterr().err
     assert [path.name for path in (here / "out").iterdir()] == ["b.txt"]
 
 

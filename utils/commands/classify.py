@@ -176,7 +176,7 @@ def main() -> int:
 
     folder = given.model_weights or PROJECT_WEIGHTS
     classifier = load_landmark_classifier(given.weights, folder, given.score, given.threshold)
-    extraction = default_extraction(given.output_path, given.workers) if videos else None
+    extraction = default_extraction(given.output_path, given.workers, True) if videos else None
     expected = [*landmark_files, *(given.output_path / f"{one.stem}{SUFFIX}" for one in videos)]
     done = failed = 0
     with open_writers(given, classifier, expected) as writers:

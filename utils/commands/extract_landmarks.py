@@ -159,6 +159,7 @@ def main() -> int:
         model_weights=given.model_weights,
         precomputed=given.precomputed,
         thorough=given.thorough,
+        isolated=True,
     )
     return extract_videos(videos, options)
 

@@ -60,7 +60,9 @@ def by_video(files: Sequence[Path]) -> list[Path]:
     return [path for faces in videos.values() for _, path in sorted(faces)]
 
 
-def default_extraction(output_path: Path, workers: int = 1) -> ExtractionOptions:
+def default_extraction(
+    output_path: Path, workers: int = 1, isolated: bool = False
+) -> ExtractionOptions:
     """What `extract_landmarks.py` does without flags, its detectors at hand.
 
     Raises:
@@ -73,6 +75,7 @@ def default_extraction(output_path: Path, workers: int = 1) -> ExtractionOptions
         landmark_detector=detectors[1],
         device=choose_device("auto", detectors, say),
         workers=workers,
+        isolated=isolated,
     )
 
 

@@ -9,10 +9,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from functools import cache
-from multiprocessing import active_children, get_context
+from functools import cache, partial
 from pathlib import Path
 
 from ..console import EXIT_DONE, EXIT_FAILED, progress, say
@@ -21,6 +18,7 @@ from ..inputs import list_files
 from ..landmark_files.text import output_names, read_header
 from ..video.frames import IMAGE_PATTERN, VIDEO_SUFFIXES
 from .video_extraction import ExtractionOptions, VideoExtractor, VideoReport
+from .workers import Died, run_in_workers
 
 M_MMAP_THRESHOLD = -3  # of mallopt, in glibc's malloc.h
 LARGE_BLOCK = 128 << 10  # bytes; smaller than any picture that a face is found in
@@ -125,9 +123,8 @@ def _log(report: VideoReport, options: ExtractionOptions) -> None:
 
 
 def _run(jobs: list[tuple[Path, Path]], options: ExtractionOptions) -> Iterable[VideoReport]:
-    workers = min(options.workers, len(jobs))
-    if workers > 1:
-        return _run_in_processes(jobs, options, workers)
+    if options.isolated and len(jobs) > 1:
+        return _run_in_processes(jobs, options, min(options.workers, len(jobs)))
     return _run_here(jobs, options)
 
 
@@ -152,24 +149,12 @@ def _run_here(jobs: list[tuple[Path, Path]], options: ExtractionOptions) -> Iter
 def _run_in_processes(
     jobs: list[tuple[Path, Path]], options: ExtractionOptions, workers: int
 ) -> Iterator[VideoReport]:
-    pool = ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=_start_worker, initargs=(workers,)
-    )
-    with pool:
-        futures = {pool.submit(_work, options, *job): job[0] for job in jobs}
-        finished = as_completed(futures)
-        try:
-            for future in progress(finished, desc="videos", unit="video", total=len(jobs)):
-                try:
-                    yield future.result()
-                except BrokenProcessPool:
-                    reason = "a worker process died (out of memory?); try fewer --workers"
-                    yield VideoReport(futures[future], error=f"{futures[future]}: {reason}")
-        except BaseException:  # Ctrl-C, or the caller stopped: do not wait for long videos
-            for process in active_children():
-                process.terminate()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    done = run_in_workers(partial(_work, options), jobs, workers, partial(_start_worker, workers))
+    for (video, _), report in progress(done, desc="videos", unit="video", total=len(jobs)):
+        if isinstance(report, Died):
+            reason = f"reading it killed its worker ({report}); the others go on"
+            report = VideoReport(video, error=f"{video}: {reason}")
+        yield report
 
 
 def _start_worker(workers: int) -> None:
@@ -188,5 +173,5 @@ def _process_extractor(options: ExtractionOptions) -> VideoExtractor:
     return VideoExtractor(options)
 
 
-def _work(options: ExtractionOptions, video: Path, output: Path) -> VideoReport:
-    return _process_extractor(options).extract(video, output, show_progress=False)
+def _work(options: ExtractionOptions, job: tuple[Path, Path]) -> VideoReport:
+    return _process_extractor(options).extract(*job, show_progress=options.workers == 1)

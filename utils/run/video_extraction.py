@@ -53,7 +53,8 @@ class ExtractionOptions:
     """What the flags of `extract_landmarks.py` say; paths are relative to the working directory.
 
     `faces` is how many a video may have, 0 for all; `calibration` empty for the landmark detector's
-    own.
+    own. `isolated`: several videos are extracted in processes of their own, so that one that
+    crashes its decoder costs no other.
     """
 
     output_path: Path = Path("landmarks_new")
@@ -76,6 +77,7 @@ class ExtractionOptions:
     model_weights: Path | None = None
     precomputed: Path | None = None
     thorough: bool = False
+    isolated: bool = False
 
     @property
     def threads(self) -> int:
@@ -151,8 +153,7 @@ class VideoExtractor:
     def extract(self, path: Path, output: Path, show_progress: bool) -> VideoReport:
         """Writes the landmark files of a video; what is wrong with it ends in the report."""
         try:
-            threads = self._options.threads
-            with Video(path, self._options.image_rate, threads) as video:
+            with self._open(path) as video:
                 return self._extract(video, output, show_progress)
         except InputError as error:
             return VideoReport(path, error=_about(path, str(error)))
@@ -160,6 +161,15 @@ class VideoExtractor:
             if os.environ.get("LRNET_DEBUG"):
                 raise
             return VideoReport(path, error=f"{path}: {type(error).__name__}: {error}")
+
+    def _open(self, path: Path) -> Video:
+        """Opens a video, or gives it up after the time that a frame may take."""
+
+        def opened() -> Iterator[Video]:
+            yield Video(path, self._options.image_rate, self._options.threads)
+
+        with Prefetch(opened(), timeout=self._options.timeout or None) as videos:
+            return next(videos)
 
     def _extract(self, video: Video, output: Path, show_progress: bool) -> VideoReport:
         watch = _Watch(video, self._options.timeout, show_progress)

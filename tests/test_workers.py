@@ -1,0 +1,69 @@
+"""Processes that do videos: one that dies costs no other's work."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import PROJECT
+
+from utils.run.workers import Died, run_in_workers
+
+
+def square_or_die(number: int) -> int:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if number == 5:
+        raise ValueError("five")
+    return number**2
+
+
+def nothing() -> None: ...
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_job_that_kills_its_worker_costs_no_other(workers):
+    done = dict(run_in_workers(square_or_die, [1, 2, 3, 4, 6], workers, nothing))
+    assert done.pop(3) == Died(-signal.SIGSEGV)
+    assert done == {1: 1, 2: 4, 4: 16, 6: 36}
+
+
+def test_what_a_job_raises_is_raised_here():
+    with pytest.raises(ValueError, match="five"):
+        list(run_in_workers(square_or_die, [5], 1, nothing))
+
+
+def test_leaving_early_ends_the_workers():
+    done = run_in_workers(time.sleep, [0, 60, 60], 2, nothing)
+    next(done)
+    began = time.monotonic()
+    done.close()
+    assert time.monotonic() - began < 10
+
+
+def test_how_a_worker_died_is_told_in_words():
+    assert str(Died(-9)) == "SIGKILL, out of memory?" and str(Died(3)) == "exit status 3"
+    assert str(Died(-11)) == "SIGSEGV"
+
+
+def test_neither_script_opens_a_socket(tmp_path):
+    """Sockets are forbidden; both scripts run with models that are on disk."""
+    program = (
+        "import socket, sys, runpy\n"
+        "def refuse(*_, **__): raise AssertionError('a socket was opened')\n"
+        "socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse\n"
+        "script, sys.argv = sys.argv[1], sys.argv[1:]\n"
+        "sys.path.insert(0, script.rpartition('/')[0])\n"
+        "runpy.run_path(script, run_name='__main__')\n"
+    )
+    for script, *flags in (
+        ("extract_landmarks.py", "-i", PROJECT / "input" / "sample_fake.mp4", "--ld", "mediapipe"),
+        ("classify.py", "-i", "landmarks_new", "--report", "r"),
+    ):
+        command = [sys.executable, "-c", program, PROJECT / script, *flags]
+        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+        assert "a socket was opened" not in ran.stderr
+    assert "Fake" in ran.stdout

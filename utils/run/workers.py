@@ -1,0 +1,111 @@
+"""Worker processes, each of which can die without taking another's work with it."""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar
+
+Job = TypeVar("Job")
+LEAVING_SECONDS = 5.0  # that a worker is waited for
+
+
+@dataclass(frozen=True)
+class Died:
+    """How a worker ended in the midst of a job."""
+
+    exit_code: int | None
+
+    def __str__(self) -> str:
+        code = self.exit_code
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            return f"{name}, out of memory?" if name == "SIGKILL" else name
+        return f"exit status {code}"
+
+
+class _Worker(Generic[Job]):
+    """A process and the job that it has, if any."""
+
+    def __init__(self, work: Callable[[Job], Any], start: Callable[[], None]) -> None:
+        context = get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(work, start, theirs), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.job: Job | None = None
+
+    def give(self, job: Job) -> None:
+        self.job = job
+        self.connection.send(job)
+
+    def take(self) -> tuple[Any, bool]:
+        """What came of the job, and whether the worker lives on."""
+        try:
+            return self.connection.recv(), True
+        except (EOFError, ConnectionResetError):
+            self.process.join(LEAVING_SECONDS)
+            return Died(self.process.exitcode), False
+
+    def dismiss(self) -> None:
+        self.connection.close()  # a worker without a job hears this and leaves
+        if self.job is not None:
+            self.process.terminate()
+        self.process.join(LEAVING_SECONDS)
+        if self.process.is_alive():
+            self.process.kill()
+
+
+def _serve(work: Callable, start: Callable[[], None], connection: Connection) -> None:
+    start()
+    while True:
+        try:
+            job = connection.recv()
+        except EOFError:
+            return
+        try:
+            came = work(job)
+        except Exception as error:
+            came = error
+        connection.send(came)
+
+
+def run_in_workers(
+    work: Callable[[Job], Any], jobs: Iterable[Job], workers: int, start: Callable[[], None]
+) -> Iterator[tuple[Job, Any]]:
+    """Each job and what `work` made of it, as they are done; `Died` where it killed its worker.
+
+    No job is tried twice. Leaving early ends all workers.
+
+    Args:
+        work, start: functions of a module; `start` runs once in each worker.
+
+    Raises:
+        Exception: what `work` raised.
+    """
+    waiting = deque(jobs)
+    staff: list[_Worker] = []
+    try:
+        while waiting or any(worker.job is not None for worker in staff):
+            while waiting and len(staff) < workers:
+                staff.append(_Worker(work, start))
+                staff[-1].give(waiting.popleft())
+            at_work = {worker.connection: worker for worker in staff if worker.job is not None}
+            for connection in wait(list(at_work)):
+                worker = at_work[connection]
+                job, (came, lives) = worker.job, worker.take()
+                worker.job = None
+                if not lives:
+                    staff.remove(worker)
+                elif waiting:
+                    worker.give(waiting.popleft())
+                if isinstance(came, Exception):
+                    raise came
+                yield job, came
+    finally:
+        for worker in staff:
+            worker.dismiss()
