@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint bench weights cross-validation samples clean
+.PHONY: demo test lint bench fuzz audit weights cross-validation samples clean
 
 # From the videos in input/ to labels.
 demo: $(VENV)/runtime
@@ -18,6 +18,15 @@ lint: $(VENV)/development
 
 bench: $(VENV)/development
 	$(RUN) -m benchmarks.run
+
+# 206,000 broken files for every reader.
+fuzz: $(VENV)/development
+	$(RUN) -m benchmarks.fuzz
+
+# Known vulnerabilities of what is installed; needs the advisory database that pip-audit asks.
+audit: $(VENV)/development
+	$(RUN) -m pip install --quiet "pip-audit>=2.9,<3"
+	$(RUN) -m pip_audit
 
 # How the bundled weights and the sample videos were made, and how they are measured.
 TRACKS ?= ../shared/training

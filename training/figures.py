@@ -151,7 +151,8 @@ def fit_scale(tracks: ScoredTracks) -> Scale:
         even = (real < low).mean() / max(1e-9, (real < low).mean() + (fakes < low).mean())
         if decided and rights / decided >= RIGHT and (not called_real or even >= RIGHT - 0.05):
             break
-    band = float(np.floor(low * 20) / 20), round(high, 2)  # numbers for people
+    # numbers for people; neither rounding makes a decision of what was none
+    band = float(np.floor(low * 100 + 1e-9) / 100), float(np.ceil(high * 100) / 100)
     return Scale(scale.slope, scale.offset, band)
 
 

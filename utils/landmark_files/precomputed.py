@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import math
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from ..errors import InputError
 from ..shared import LANDMARKS
 
 SUFFIXES = (".csv", ".npz")
+# Memory stays within so many times what the file itself takes: landmarks of a video compress by 20
+# at most, and OpenFace leaves few frames out.
+MOST_EXPANDED, MOST_LEFT_OUT, SMALL = 200, 100, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,10 @@ def read_precomputed(path: Path) -> PrecomputedTrack:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     except KeyError as error:
         raise InputError(f"{path}: lacks {error}") from None
-    except (ValueError, TypeError, csv.Error, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, OverflowError, EOFError, csv.Error) as error:
         raise InputError(f"{path}: cannot be used ({error})") from None
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{path}: a damaged .npz ({error})") from None
     if track.landmarks.shape[1:] != (LANDMARKS, 2):
         raise InputError(f"{path}: landmarks are {track.landmarks.shape}, not (frames, 68, 2)")
     if track.detected.shape != track.landmarks.shape[:1]:
@@ -72,7 +79,27 @@ def read_precomputed(path: Path) -> PrecomputedTrack:
     return track
 
 
+def _check_sizes(path: Path) -> None:
+    """Raises ValueError where an array is larger than what its part of the file can hold."""
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if info.file_size > MOST_EXPANDED * info.compress_size + SMALL:
+                raise ValueError(f"{info.filename} expands to {info.file_size} bytes")
+            with archive.open(info) as member:
+                version = np.lib.format.read_magic(member)
+                read = {
+                    (1, 0): np.lib.format.read_array_header_1_0,
+                    (2, 0): np.lib.format.read_array_header_2_0,
+                }.get(version)
+                if read is None:
+                    raise ValueError(f"{info.filename} is an array of version {version}")
+                shape, _, dtype = read(member)
+            if math.prod(shape) * dtype.itemsize > info.file_size:
+                raise ValueError(f"{info.filename} announces {shape} and holds less")
+
+
 def _read_npz(path: Path) -> PrecomputedTrack:
+    _check_sizes(path)
     with np.load(path, allow_pickle=False) as arrays:
         landmarks = np.asarray(arrays["landmarks"], np.float64)
         return PrecomputedTrack(path, landmarks, np.asarray(arrays["detected"], bool), 1.0)
@@ -96,6 +123,8 @@ def _read_csv(path: Path) -> PrecomputedTrack:
     if len(set(numbers)) != len(numbers) or places.min() < 0:
         raise ValueError("a frame has more than one row; extract a single face")
     frames = int(places.max()) + 1
+    if frames > MOST_LEFT_OUT * len(rows):
+        raise ValueError(f"frame {frames} in a table of {len(rows)} rows")
     track = np.zeros((frames, LANDMARKS, 2))
     detected = np.zeros(frames, bool)
     track[places] = landmarks.reshape(-1, LANDMARKS, 2)

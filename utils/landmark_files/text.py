@@ -81,6 +81,8 @@ def read_landmarks(path: Path) -> LandmarkTrack:
     Raises:
         InputError: no such file, not numbers, another width, NaN, or an unknown format or version.
     """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: not a file")
     try:
         header = read_header(path)
         values = _read_values(path)

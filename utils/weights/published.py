@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,25 @@ import numpy as np
 
 from ..errors import InputError
 
+LARGEST_ARRAY = 64 << 20  # bytes; the largest published file has under two million
+
 
 def load_stream_weights(model: Any, architecture: str, path: Path) -> None:
     """Puts the weights of `path` into a model of `utils.network.two_stream.build_stream`.
 
     Args:
         model: of the architecture that the file was trained in.
-        architecture: `A` to `E`.
+        architecture: `A`, `B`, `C` or `F`.
         path: `*.weights.h5` (Keras 3), `*.h5` (Keras 2, a whole model) or `*.pth` (PyTorch).
 
     Raises:
         InputError: the file is no such file, or its weights do not fit the architecture.
     """
     try:
+        if path.suffix == ".h5":
+            _check_h5(path)
+        else:
+            _check_zip(path)
         if path.name.endswith(".weights.h5"):
             model.load_weights(path)
         else:
@@ -34,6 +41,35 @@ def load_stream_weights(model: Any, architecture: str, path: Path) -> None:
         raise InputError(f"{path}: not weights of architecture {architecture} ({reason})") from None
     except Exception as error:  # pickle.UnpicklingError and its like, by whichever reader
         raise InputError(f"{path}: cannot be read as weights ({type(error).__name__})") from None
+
+
+def _check_h5(path: Path) -> None:
+    """Raises ValueError where a file points out of itself, or announces more than it may hold."""
+    import h5py
+
+    def points_out(name: str, item: Any) -> str | None:
+        if isinstance(item, h5py.Dataset):
+            if item.external or item.is_virtual:
+                return f"{name} lies in another file"
+            if item.nbytes > LARGEST_ARRAY:
+                return f"{name} has {item.nbytes} bytes"
+        return None
+
+    def is_link(name: str, link: Any) -> str | None:
+        return None if isinstance(link, h5py.HardLink) else f"{name} is a link"
+
+    with h5py.File(path, "r") as file:
+        wrong = file.visititems_links(is_link) or file.visititems(points_out)
+    if wrong:
+        raise ValueError(wrong)
+
+
+def _check_zip(path: Path) -> None:
+    """Raises ValueError where a PyTorch file would expand to more than any of its kind."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(info.file_size for info in archive.infolist()) > LARGEST_ARRAY:
+                raise ValueError("it expands to more than weights of this kind have")
 
 
 def _read_keras2(path: Path, architecture: str) -> dict[str, list[np.ndarray]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 
 import yaml
 
+from ..console import printable
 from ..errors import InputError
-from ..shared import SCORES
+from ..shared import ANY_FORMAT, FORMATS, SCORES
 from .downloads import ModelFile, fetch_file, verify_file
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -17,6 +19,9 @@ PROJECT_WEIGHTS = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "mode
 MANIFEST = "manifest.yaml"
 STREAMS = ("g1", "g2")
 AUTO, BUNDLED = "auto", "bundled"
+ARCHITECTURES = ("A", "B", "C", "F")  # of `utils.network.two_stream`
+# What a manifest's whole numbers can be at most.
+MOST = {"clip_length": 3600, "shortest_clip": 3600, "units": 1024, "networks": 16}
 
 
 @dataclass(frozen=True)
@@ -93,53 +98,94 @@ def read_manifest(folder: Path = PROJECT_WEIGHTS) -> Manifest:
         if not path.is_file():
             continue
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            content = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader) or {}
             for part in merged:
                 merged[part] |= content.get(part) or {}
-        except (yaml.YAMLError, AttributeError, TypeError) as error:
-            raise InputError(f"{path}: not a manifest ({error})") from None
+        except (yaml.YAMLError, AttributeError, TypeError, ValueError, RecursionError) as error:
+            reason = printable(str(error))[:200]
+            raise InputError(f"{path}: not a manifest ({reason})") from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     try:
         return Manifest(
             {name: _weight_set(name, entry) for name, entry in merged["sets"].items()},
             {name: tuple(entry["members"]) for name, entry in merged["ensembles"].items()},
         )
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise InputError(f"{folder / MANIFEST}: an entry lacks {error}") from None
-    except ValueError as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"{folder / MANIFEST}: {error}") from None
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without aliases, by which a small file stands for a huge one."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("an alias; write it out")
+        return super().compose_node(parent, index)
+
+
+def _whole(entry: dict, key: str) -> int:
+    """A whole number of an entry, within what a network of this kind can have."""
+    value, most = entry[key], MOST[key]
+    if not isinstance(value, int) or not 1 <= value <= most:
+        raise ValueError(f"{key} {printable(str(value))[:40]!r}; it can be 1 to {most}")
+    return value
+
+
+def _inside(name: str) -> str:
+    """A name that leads into no other folder."""
+    path = PurePath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or not path.parts:
+        raise ValueError(f"the name {printable(name)!r} leads out of the folder")
+    return name
+
+
 def _weight_set(name: str, entry: dict) -> WeightSet:
-    described = {key: entry[key] for key in ("format", "clip_length", "architecture")}
+    described = {key: str(entry[key]) for key in ("format", "architecture")}
+    for key, known in (("format", (*FORMATS, ANY_FORMAT)), ("architecture", ARCHITECTURES)):
+        if described[key] not in known:
+            raise ValueError(f"{name}: {key} can be {' or '.join(known)}")
     if "score" in entry and entry["score"] not in SCORES:
         raise ValueError(f"{name}: score {entry['score']!r}; it can be {' or '.join(SCORES)}")
-    optional = ("shortest_clip", "units", "networks", "score", "trained_on", "measured", "licence")
-    described |= {key: entry[key] for key in optional if key in entry}
+    described["clip_length"] = _whole(entry, "clip_length")
+    described |= {key: _whole(entry, key) for key in MOST if key in entry}
+    optional = ("score", "trained_on", "measured", "licence")
+    described |= {key: str(entry[key]) for key in optional if key in entry}
     pairs = ("frame_rate", "unclear")
     described |= {key: tuple(map(float, entry[key])) for key in pairs if key in entry}
     described["areas"] = {str(key): float(area) for key, area in entry.get("areas", {}).items()}
-    described["ranges"] = {key: tuple(pair) for key, pair in entry.get("ranges", {}).items()}
+    described["ranges"] = {key: _range(pair) for key, pair in entry.get("ranges", {}).items()}
     files = tuple(
         ModelFile(
-            name=f"{name}/{entry['files'][stream]['name']}",
+            name=f"{_inside(str(name))}/{_inside(str(entry['files'][stream]['name']))}",
             size=entry["files"][stream].get("size"),
-            sha256=entry["files"][stream].get("sha256", ""),
-            url=entry["files"][stream].get("url", ""),
+            sha256=str(entry["files"][stream].get("sha256", "")),
+            url=str(entry["files"][stream].get("url", "")),
         )
         for stream in STREAMS
     )
-    return WeightSet(name=name, files=files, **described)
+    return WeightSet(name=str(name), files=files, **described)
+
+
+def _range(pair: Any) -> tuple[float | None, float | None]:
+    least, most = (None if bound is None else float(bound) for bound in pair)
+    return least, most
 
 
 def find_files(weights: WeightSet, folder: Path) -> list[Path] | None:
     """The set's files in `folder` or in the project's own, verified; None where one is missing.
 
     Raises:
-        InputError: a file's checksum is wrong.
+        InputError: a file's checksum is wrong, or it is a link out of its folder.
     """
     for place in dict.fromkeys([folder, PROJECT_WEIGHTS]):
         paths = [place / file.name for file in weights.files]
         if all(path.is_file() for path in paths):
+            for path in paths:
+                if not path.resolve().is_relative_to(place.resolve()):
+                    raise InputError(f"{path}: a link that leads out of {place}")
             for path, file in zip(paths, weights.files, strict=True):
                 verify_file(path, file)
             return paths
