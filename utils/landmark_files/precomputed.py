@@ -68,7 +68,7 @@ def read_precomputed(path: Path) -> PrecomputedTrack:
         raise InputError(f"{path}: lacks {error}") from None
     except (ValueError, TypeError, OverflowError, EOFError, csv.Error) as error:
         raise InputError(f"{path}: cannot be used ({error})") from None
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         raise InputError(f"{path}: a damaged .npz ({error})") from None
     if track.landmarks.shape[1:] != (LANDMARKS, 2):
         raise InputError(f"{path}: landmarks are {track.landmarks.shape}, not (frames, 68, 2)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def read_network(task: Path, name: str) -> bytes:
             if archive.getinfo(name).file_size > LARGEST_NETWORK:
                 raise InputError(f"{task}: {name} is larger than any network of its kind")
             return archive.read(name)
-    except (KeyError, OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError):
+    except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError):
         raise InputError(f"{task}: not a task file with {name} in it; fetch it again") from None
 
 
