@@ -43,7 +43,7 @@ samples: $(VENV)/development
 	$(RUN) -m training.make_sample_videos --output input --landmarks landmarks
 
 clean:
-	rm -rf landmarks_new/*.txt visualize/*.avi landmark_logs.txt
+	rm -rf landmarks_new/*.txt visualize/*.avi visualize/*.mp4 landmark_logs.txt
 
 $(VENV)/runtime: requirements.txt requirements-models.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)

@@ -1,6 +1,7 @@
 """What tests share: where the reference material is, and small videos of a real face."""
 
 import os
+import sys
 from pathlib import Path
 
 import cv2
@@ -69,3 +70,14 @@ def wandering_landmarks(random) -> np.ndarray:
     face[42:48] = (0.25, -0.2) + 0.05 * face[42:48]
     moves = 0.01 * random.standard_normal((90, 1, 2)).cumsum(axis=0)
     return np.rint((face + moves) * 200) / 200
+
+
+def run_classify(monkeypatch, capsys, *arguments: object) -> tuple[int, list[str], str]:
+    """Exit status, stdout's lines and stderr of classify.py, run here."""
+    import classify
+    from utils.console import run_script
+
+    monkeypatch.setattr(sys, "argv", ["classify.py", *map(str, arguments)])
+    status = run_script(classify.NAME, classify.main)
+    printed = capsys.readouterr()
+    return status, printed.out.splitlines(), printed.err

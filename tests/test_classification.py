@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import yaml
 from conftest import PROJECT, reference
+from conftest import run_classify as run
 
-import classify
-from utils.console import run_script
 from utils.errors import InputError
 from utils.landmark_files.formats import align
 from utils.landmark_files.text import LandmarkTrack, read_landmarks, write_landmarks
@@ -22,14 +21,6 @@ from utils.verdict.results import VideoResult, label_of_video
 from utils.weights.sets import PROJECT_WEIGHTS, read_manifest
 
 SAMPLES = PROJECT / "landmarks"
-
-
-def run(monkeypatch, capsys, *arguments: object) -> tuple[int, list[str], str]:
-    """Exit status, stdout's lines and stderr of classify.py, run here."""
-    monkeypatch.setattr(sys, "argv", ["classify.py", *map(str, arguments)])
-    status = run_script(classify.NAME, classify.main)
-    printed = capsys.readouterr()
-    return status, printed.out.splitlines(), printed.err
 
 
 @pytest.fixture

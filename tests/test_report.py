@@ -4,18 +4,16 @@ import csv
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pytest
 from conftest import PROJECT
+from conftest import run_classify as run
 from hypothesis import given
 from hypothesis import strategies as st
 
-import classify
-from utils.console import run_script
 from utils.errors import InputError
 from utils.face_boxes import CropBox
 from utils.landmark_files.crop_boxes import describe_boxes, on_frames, read_boxes
@@ -34,13 +32,6 @@ from utils.video.writer import VideoWriter
 SCHEMA = json.loads((PROJECT / "docs" / "results.schema.json").read_text())
 EVIL = '<img src=x onerror="alert(1)">$x$\n& \u05d0.mp4'
 boxes = st.builds(CropBox, st.integers(0, 9999), st.integers(0, 9999), st.integers(1, 9999))
-
-
-def run(monkeypatch, capsys, *arguments: object) -> tuple[int, list[str], str]:
-    monkeypatch.setattr(sys, "argv", ["classify.py", *map(str, arguments)])
-    status = run_script(classify.NAME, classify.main)
-    printed = capsys.readouterr()
-    return status, printed.out.splitlines(), printed.err
 
 
 @pytest.fixture
