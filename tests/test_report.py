@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -22,12 +23,14 @@ from utils.report.by_video import VideoFinder, landmarks_by_frame
 from utils.report.content_credentials import _summary, read_credentials
 from utils.report.evidence_frames import clips_to_show
 from utils.report.file_names import FileNames
+from utils.report.page import PageWriter
 from utils.report.result_writers import CsvWriter, JsonLinesWriter, JsonWriter
 from utils.run.detection import by_video, list_inputs
 from utils.verdict.results import ClipScore, VideoResult
 from utils.verdict.words import clock, stream_words
 from utils.video.frames import Video
 from utils.video.writer import VideoWriter
+from utils.weights.sets import read_manifest
 
 SCHEMA = json.loads((PROJECT / "docs" / "results.schema.json").read_text())
 EVIL = '<img src=x onerror="alert(1)">$x$\n& \u05d0.mp4'
@@ -346,3 +349,18 @@ def test_credentials_are_told_as_the_newest_manifest_claims():
     assert found.generator == "Maker 2" and found.issuer == "Somebody"
     assert found.actions == ["c2pa.created trainedAlgorithmicMedia"]
     assert found.state == "not checked" and _summary({}) is None
+
+
+def test_the_index_tells_the_reason_of_the_face_that_decides(tmp_path):
+    faces = [
+        VideoResult("a.txt", tmp_path / "a.txt", "a.mp4", "1 of 2", label="Real", score=0.1),
+        result("a.face2.txt", video="a.mp4", face="2 of 2", error="too few frames"),
+        VideoResult("a.face3.txt", tmp_path / "a.face3.txt", "a.mp4", "3 of 3", reasons=["why"]),
+    ]
+    faces[2] = replace(faces[2], label="Unclear", error="not looked at")
+    faces[0] = replace(faces[0], error="not looked at")
+    writer = PageWriter(tmp_path / "r", read_manifest().sets["bundled"], VideoFinder([]))
+    writer.write_video(faces)
+    writer.finish()
+    index = (tmp_path / "r" / "index.html").read_text()
+    assert ">why</td>" in index and "too few frames" not in index

@@ -107,7 +107,8 @@ class PageWriter(ByVideo):
             can_read_credentials=can_read_credentials(),
         )
         scores = [face.score for face in faces if face.score is not None]
-        reasons = [*(faces[0].reasons), faces[0].error or ""]
+        deciding = next((face for face in faces if face.label == label), faces[0])
+        reasons = [*deciding.reasons, deciding.error or ""]
         score = max(scores, default=None)
         self._rows.append(
             IndexRow(page, name, label, score, len(faces), printable(reasons[0]) if reasons else "")
