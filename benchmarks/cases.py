@@ -23,6 +23,16 @@ def timed(work: Callable[[], int]) -> dict[str, float]:
     return {"seconds": time.perf_counter() - start, "units": units}
 
 
+def first_frames(video: str, count: int) -> list[np.ndarray]:
+    """The first pictures of a video."""
+    from itertools import islice
+
+    from utils.video.frames import Video
+
+    with Video(Path(video)) as opened:
+        return list(islice(opened.pictures(), count))
+
+
 def decode(video: str) -> dict[str, float]:
     """Decoding alone."""
     from utils.video.frames import Video
@@ -44,32 +54,21 @@ def decode_opencv(video: str) -> dict[str, float]:
 
 
 def find_cuts(video: str) -> dict[str, float]:
-    """The detector of cuts alone, on decoded frames."""
-    from utils.video.frames import Video
-    from utils.video.shots import CutDetector
+    """Finding cuts and dissolves alone, in decoded frames."""
+    from utils.video.display import TimedFrame
+    from utils.video.shots import mark_shots
 
-    frames = [
-        frame.picture for frame, _ in zip(Video(Path(video)).frames(), range(120), strict=False)
-    ]
-    detector = CutDetector()
-
-    def work() -> int:
-        for frame in frames:
-            detector.process_frame(frame)
-        return len(frames)
-
-    return timed(work)
+    frames = [TimedFrame(picture, 0.0) for picture in first_frames(video, 120)]
+    list(mark_shots(frames[:1]))  # its libraries are imported before the clock runs
+    return timed(lambda: sum(1 for _ in mark_shots(frames)))
 
 
 def mesh(video: str) -> dict[str, float]:
     """MediaPipe's mesh alone, on decoded frames, one thread."""
     from utils.FaceDetector import make_face_detector
     from utils.LandmarkDetector import make_landmark_detector
-    from utils.video.frames import Video
 
-    frames = [
-        frame.picture for frame, _ in zip(Video(Path(video)).frames(), range(120), strict=False)
-    ]
+    frames = first_frames(video, 120)
     detector = make_landmark_detector("mediapipe")
     box = make_face_detector("blazeface").detect(frames[:1])[0][0]
     place = detector.place_of_box(frames[0], box)
@@ -134,11 +133,8 @@ def extract_many(video: str, count: str, workers: str) -> dict[str, float]:
 def detect_faces(video: str, every: str) -> dict[str, float]:
     """The face detector alone, on every k-th frame; frames are decoded before."""
     from utils.FaceDetector import make_face_detector
-    from utils.video.frames import Video
 
-    frames = [
-        frame.picture for frame, _ in zip(Video(Path(video)).frames(), range(60), strict=False)
-    ]
+    frames = first_frames(video, 60)
     detector = make_face_detector("dlib")
 
     def work() -> int:

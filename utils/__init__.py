@@ -1,7 +1,7 @@
 """The library that `extract_landmarks.py` and `classify.py` share; installed, it is `lrnet`.
 
-from utils import detect  # in the checkout; `from lrnet import detect` where it is installed
-print(detect("clip.mp4").videos[0].label)
+`from utils import detect` in the checkout, `from lrnet import detect` where it is installed;
+`detect("clip.mp4").videos[0].label` is the first face's label.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -26,6 +26,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "Score: 0 = real, 1 = fake.",
     )
     _add_inputs(parser)
+    _add_weights(parser)
     _add_outputs(parser)
     add_completion(parser)
     given = parser.parse_args(arguments)
@@ -58,6 +59,10 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         "(default: landmarks_new)",
     )
     add("--workers", type=int, default=1, metavar="N", help="videos extracted at the same time")
+
+
+def _add_weights(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--weights",
         default="auto",
@@ -169,7 +174,7 @@ def open_writers(
 def main() -> int:
     given = parse_arguments()
     landmark_files, videos = find_inputs(given)
-    from ..landmark_files.text import SUFFIX
+    from ..landmark_files.text import output_names
     from ..run.classification import load_landmark_classifier
     from ..run.detection import default_extraction, detect_each
     from ..weights.sets import PROJECT_WEIGHTS
@@ -177,7 +182,7 @@ def main() -> int:
     folder = given.model_weights or PROJECT_WEIGHTS
     classifier = load_landmark_classifier(given.weights, folder, given.score, given.threshold)
     extraction = default_extraction(given.output_path, given.workers, True) if videos else None
-    expected = [*landmark_files, *(given.output_path / f"{one.stem}{SUFFIX}" for one in videos)]
+    expected = [*landmark_files, *(given.output_path / name for name in output_names(videos))]
     done = failed = 0
     with open_writers(given, classifier, expected) as writers:
         found = detect_each(landmark_files, videos, classifier, extraction)

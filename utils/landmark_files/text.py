@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
 from collections import Counter
@@ -14,6 +13,7 @@ import numpy as np
 from ..console import printable
 from ..errors import InputError
 from ..shared import FORMATS, LANDMARKS, VALUES_PER_FRAME
+from ..whole_file import WholeFile
 from .formats import recognise_format
 
 VERSION_KEY, VERSION = "lrnet-landmarks", "1"
@@ -108,17 +108,10 @@ def write_landmarks(path: Path, track: LandmarkTrack) -> None:
     """
     header = {VERSION_KEY: VERSION, "format": track.format}
     header |= {key: printable(str(value)) for key, value in track.header.items()} | header
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8") as file:
-            file.writelines(f"# {key}: {value}\n" for key, value in header.items())
-            np.savetxt(file, track.landmarks.reshape(len(track.landmarks), -1), fmt="%.5f")
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    with WholeFile(path) as file:
+        for key, value in header.items():
+            file.write(f"# {key}: {value}\n")
+        np.savetxt(file, track.landmarks.reshape(len(track.landmarks), -1), fmt="%.5f")
 
 
 def face_path(main: Path, number: int) -> Path:

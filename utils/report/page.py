@@ -17,18 +17,24 @@ from ..errors import InputError
 from ..landmark_files.segments import read_segments
 from ..landmark_files.text import read_header
 from ..shared import VERSION
-from ..verdict.reliability import MeasuredFigure, measured_figures, measured_of_header
+from ..verdict.reliability import (
+    MeasuredFigure,
+    measured_figures,
+    measured_of_header,
+    number_of,
+)
 from ..verdict.results import ClipScore, VideoResult, label_of_video
 from ..verdict.words import CAVEAT, clock, stream_words, verdict_words
+from ..weights.downloads import checksum
 from ..weights.sets import STREAMS, WeightSet
+from ..whole_file import WholeFile
 from .by_video import ByVideo, VideoFinder, landmarks_by_frame
 from .colours import score_rgb
-from .content_credentials import Credentials, can_read_credentials, read_credentials
+from .content_credentials import can_read_credentials, read_credentials
 from .evidence_frames import ClipPicture, clip_pictures, clips_to_show
 from .file_names import FileNames
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-READ_BYTES = 1 << 20  # of a file at a time
 
 
 @dataclass(frozen=True)
@@ -48,13 +54,13 @@ class FacePart:
 
     result: VideoResult
     verdict: str
-    clips: list[Span]
-    segments: list[Span]
-    cuts: list[float]
-    ticks: list[tuple[float, str]]
-    streams: list[str]
-    pictures: list[ClipPicture]
-    figures: list[MeasuredFigure]
+    clips: Sequence[Span] = ()
+    segments: Sequence[Span] = ()
+    cuts: Sequence[float] = ()
+    ticks: Sequence[tuple[float, str]] = ()
+    streams: Sequence[str] = ()
+    pictures: Sequence[ClipPicture] = ()
+    figures: Sequence[MeasuredFigure] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,7 @@ class PageWriter(ByVideo):
 
     def write_video(self, faces: Sequence[VideoResult]) -> None:
         video = self._find_video(faces[0])
+        hashed = video or faces[0].path
         name = printable(faces[0].video or faces[0].name)
         page = f"{self._names.of(faces[0])}.html"
         label = label_of_video(faces) or "No verdict"
@@ -101,9 +108,9 @@ class PageWriter(ByVideo):
             label=label,
             faces=[self._part(face, video) for face in faces],
             video=video,
-            sha256=_sha256(video or faces[0].path),
-            hashed=printable((video or faces[0].path).name),
-            credentials=_credentials(video),
+            sha256=checksum(hashed) if hashed.is_file() else "",
+            hashed=printable(hashed.name),
+            credentials=read_credentials(video) if video else None,
             can_read_credentials=can_read_credentials(),
         )
         scores = [face.score for face in faces if face.score is not None]
@@ -119,7 +126,7 @@ class PageWriter(ByVideo):
 
     def _part(self, face: VideoResult, video: Path | None) -> FacePart:
         if face.error is not None:
-            return FacePart(face, verdict_words(face), [], [], [], [], [], [], [])
+            return FacePart(face, verdict_words(face))
         header = read_header(face.path)
         timeline = _Timeline(face, header)
         measured = measured_of_header(header) | ({"fps": face.fps} if face.fps else {})
@@ -162,16 +169,8 @@ class PageWriter(ByVideo):
 
     def _write(self, page: str, template: str, **content: Any) -> None:
         text = self._environment.get_template(template).render(**content)
-        path = self._folder / page
-        partial = path.with_name(f".{page}.partial")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            partial.write_text(text, encoding="utf-8", errors="replace")
-            partial.replace(path)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-        finally:
-            partial.unlink(missing_ok=True)
+        with WholeFile(self._folder / page, errors="replace") as file:
+            file.write(text)
 
 
 class _Timeline:
@@ -189,7 +188,7 @@ class _Timeline:
             for start, end in parts
         ]
         self.clips = [self._clip(clip) for clip in face.clips]
-        times = [_number(word) for word in header.get("shot_times", "").split()]
+        times = [number_of(word) or 0.0 for word in header.get("shot_times", "").split()]
         self.cuts = [time / self._length for time in times if 0 < time < self._length]
         step = next(
             (one for one in (1, 2, 5, 10, 30, 60, 300, 600, 1800) if self._length / one <= 10), 3600
@@ -211,13 +210,6 @@ class _Timeline:
         return self._span(clip.time, end, said, clip=clip, colour=colour)
 
 
-def _number(word: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        return -1.0
-
-
 def _pictures(face: VideoResult, video: Path | None) -> list[ClipPicture]:
     if video is None:
         return []
@@ -227,18 +219,3 @@ def _pictures(face: VideoResult, video: Path | None) -> list[ClipPicture]:
     except InputError as error:
         say(f"{face.name}: no pictures for the report ({error})")
         return []
-
-
-def _credentials(video: Path | None) -> Credentials | None:
-    return None if video is None else read_credentials(video)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(READ_BYTES):
-                digest.update(block)
-    except OSError:
-        return ""
-    return digest.hexdigest()

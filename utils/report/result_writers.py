@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,6 +15,8 @@ from typing import Protocol, TextIO
 from ..console import printable
 from ..errors import InputError
 from ..verdict.results import VideoResult, label_of_video, video_of
+from ..whole_file import WholeFile
+from .by_video import ByVideo
 
 CSV_COLUMNS = (
     *("name", "path", "video", "face", "label", "score", "mean", "family", "reasons"),
@@ -35,7 +36,7 @@ class ResultWriter(Protocol):
         ...
 
 
-class LineWriter:
+class LineWriter(ByVideo):
     """A line a classified face: name (path where names meet), label, score, and why it is unclear;
     after the faces of a video with several, a line for the video. Errors are left out.
 
@@ -45,75 +46,36 @@ class LineWriter:
     """
 
     def __init__(self, tell: Callable[[str], None], expected: Sequence[Path] = ()) -> None:
+        super().__init__()
         self._tell = tell
         self._times = Counter(path.name for path in expected)
         self._width = max((len(self._name(path)) for path in expected), default=0)
-        self._faces: list[VideoResult] = []
 
     def _name(self, path: Path) -> str:
         return printable(path.name if self._times[path.name] <= 1 else str(path))
 
     def add(self, result: VideoResult) -> None:
-        if self._faces and video_of(self._faces[0]) != video_of(result):
-            self._end_video()
-        self._faces.append(result)
+        super().add(result)
         if result.error is None:
             why = f"  {result.reasons[0]}" if result.reasons else ""
             name = f"{self._name(result.path):<{self._width}}"
             self._tell(f"{name}  {result.label:<7}  {result.score:.4f}{why}")
 
-    def _end_video(self) -> None:
-        label = label_of_video(self._faces)
-        if len(self._faces) > 1 and label:
-            video = printable(self._faces[0].video or video_of(self._faces[0])[1])
-            name = f"{video} ({len(self._faces)} faces)"
+    def write_video(self, faces: Sequence[VideoResult]) -> None:
+        label = label_of_video(faces)
+        if len(faces) > 1 and label:
+            video = printable(faces[0].video or video_of(faces[0])[1])
+            name = f"{video} ({len(faces)} faces)"
             self._tell(f"{name:<{self._width}}  {label}")
-        self._faces = []
 
     def close(self, failed: bool = False) -> None:
-        self._end_video()
+        super().close()  # lines that were told stay told
 
 
 def result_as_dict(result: VideoResult) -> dict:
     """A face's entry in the JSON, as `docs/results.schema.json` describes it."""
     source = None if result.source is None else str(result.source)
     return {**asdict(result), "path": str(result.path), "source": source}
-
-
-class _WholeFile:
-    """A text file that appears when it is complete, under its name.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = self._partial.open("w", encoding="utf-8", newline="")
-        except OSError as error:
-            raise self._refusal(error) from None
-
-    def _refusal(self, error: OSError) -> InputError:
-        return InputError(f"{self._path}: cannot be written ({error.strerror})")
-
-    def write(self, text: str) -> None:
-        try:
-            self.file.write(text)
-        except OSError as error:
-            raise self._refusal(error) from None
-
-    def close(self, failed: bool) -> None:
-        try:
-            self.file.close()
-            if not failed:
-                self._partial.replace(self._path)
-        except OSError as error:
-            raise self._refusal(error) from None
-        finally:
-            self._partial.unlink(missing_ok=True)
 
 
 class JsonWriter:
@@ -124,7 +86,7 @@ class JsonWriter:
     """
 
     def __init__(self, path: Path, weights: str, threshold: float) -> None:
-        self._out = _WholeFile(path)
+        self._out = WholeFile(path)
         head = f'"weights": {json.dumps(weights)},\n "threshold": {json.dumps(threshold)}'
         self._out.write(f'{{\n {head},\n "videos": [')
         self._before = "\n"
@@ -175,7 +137,7 @@ class CsvWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        self._out = _WholeFile(path)
+        self._out = WholeFile(path)
         self._rows = csv.DictWriter(self._out, CSV_COLUMNS, lineterminator="\n")
         self._rows.writeheader()
 

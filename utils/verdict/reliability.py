@@ -57,21 +57,22 @@ def measured_of_header(header: Mapping[str, str]) -> dict[str, float]:
     """
     measured: dict[str, float] = {}
     for key in ("eye_pixels", "fps", "seconds", "score", "trusted_share", "movement"):
-        value = _number(header.get(key, ""))
+        value = number_of(header.get(key, ""))
         if value is not None and (key != "fps" or 0 < value <= HIGHEST_FPS):
             measured[key] = value
-    seen, frames = (_number(header.get(key, "")) for key in ("frames_with_face", "frames"))
+    seen, frames = (number_of(header.get(key, "")) for key in ("frames_with_face", "frames"))
     if seen is not None and frames:
         measured["share_of_frames"] = seen / frames
     for key in ("yaw", "pitch"):
         quartiles = header.get(key, "").split()
-        middle = _number(quartiles[1]) if len(quartiles) == 3 else None
+        middle = number_of(quartiles[1]) if len(quartiles) == 3 else None
         if middle is not None:
             measured[key] = abs(middle)
     return measured
 
 
-def _number(text: str) -> float | None:
+def number_of(text: str) -> float | None:
+    """The number that a header's word tells; None where it tells none."""
     try:
         value = float(text)
     except ValueError:
