@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,9 @@ from ..landmark_files.crop_boxes import on_frames, read_boxes
 from ..landmark_files.segments import read_segments
 from ..landmark_files.text import read_landmarks
 from ..shared import NORMALIZED
+from ..verdict.reliability import measured_of_header
 from ..verdict.results import VideoResult, video_of
+from ..video.frames import DEFAULT_FPS
 
 
 class ByVideo:
@@ -61,6 +63,12 @@ class VideoFinder:
             return None
         places = [folder / name for folder in self._folders]
         return next((path for path in places if path.is_file()), None)
+
+
+def video_rate(face: VideoResult, header: Mapping[str, str]) -> float:
+    """Frames a second of a face's video, in which its clips are counted: what was read of a fast
+    one has fewer."""
+    return measured_of_header(header).get("fps") or face.fps or DEFAULT_FPS
 
 
 def landmarks_by_frame(path: Path) -> dict[int, np.ndarray]:

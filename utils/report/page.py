@@ -28,7 +28,7 @@ from ..verdict.words import CAVEAT, clock, stream_words, verdict_words
 from ..weights.downloads import checksum
 from ..weights.sets import STREAMS, WeightSet
 from ..whole_file import WholeFile
-from .by_video import ByVideo, VideoFinder, landmarks_by_frame
+from .by_video import ByVideo, VideoFinder, landmarks_by_frame, video_rate
 from .colours import score_rgb
 from .content_credentials import can_read_credentials, read_credentials
 from .evidence_frames import ClipPicture, clip_pictures, clips_to_show
@@ -138,7 +138,7 @@ class PageWriter(ByVideo):
             timeline.cuts,
             timeline.ticks,
             [stream_words(stream, face.clips) for stream in STREAMS],
-            _pictures(face, video),
+            _pictures(face, video, video_rate(face, header)),
             measured_figures(measured, self._weights),
         )
 
@@ -177,7 +177,7 @@ class _Timeline:
     """A face's clips, segments and cuts in shares of the video's length."""
 
     def __init__(self, face: VideoResult, header: dict[str, str]) -> None:
-        self._fps = measured_of_header(header).get("fps") or face.fps or 25.0
+        self._fps = video_rate(face, header)
         segments = read_segments(header.get("segments"), face.frames)
         parts = [(one.time, one.time + (one.end - one.start) / self._fps) for one in segments]
         frames = header.get("video_frames", "")
@@ -210,12 +210,12 @@ class _Timeline:
         return self._span(clip.time, end, said, clip=clip, colour=colour)
 
 
-def _pictures(face: VideoResult, video: Path | None) -> list[ClipPicture]:
+def _pictures(face: VideoResult, video: Path | None, fps: float) -> list[ClipPicture]:
     if video is None:
         return []
     try:
         landmarks = landmarks_by_frame(face.path)
-        return clip_pictures(video, clips_to_show(face.clips), landmarks, face.fps or 25.0)
+        return clip_pictures(video, clips_to_show(face.clips), landmarks, fps)
     except InputError as error:
         say(f"{face.name}: no pictures for the report ({error})")
         return []

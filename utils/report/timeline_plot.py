@@ -7,10 +7,11 @@ from pathlib import Path
 
 from ..console import printable
 from ..errors import InputError
+from ..landmark_files.text import read_header
 from ..verdict.results import VideoResult
 from ..verdict.words import clock
 from ..weights.sets import WeightSet
-from .by_video import ByVideo
+from .by_video import ByVideo, video_rate
 from .colours import score_rgb
 from .file_names import FileNames
 
@@ -55,7 +56,8 @@ class PlotWriter(ByVideo):
         if self._weights.unclear is not None:
             axes.axhspan(*self._weights.unclear, color="0.92", label="unclear")
         times = [clip.time for clip in face.clips]
-        lengths = [(clip.end - clip.start) / _rate(face) for clip in face.clips]
+        rate = video_rate(face, read_header(face.path))
+        lengths = [(clip.end - clip.start) / rate for clip in face.clips]
         colours = [[part / 255 for part in score_rgb(clip.score)] for clip in face.clips]
         scores = [clip.score for clip in face.clips]
         axes.bar(times, scores, lengths, align="edge", color=colours, alpha=0.75, edgecolor="white")
@@ -69,11 +71,3 @@ class PlotWriter(ByVideo):
         # a name is text, never markup: a dollar sign would begin a formula
         title = f"{printable(face.video or face.name)}   {about}".replace("$", r"\$")
         axes.set_title(title, fontsize="medium", loc="left")
-
-
-def _rate(face: VideoResult) -> float:
-    """Frames a second of the video: a clip's frames are its, not those of a thinned track."""
-    first, last = face.clips[0], face.clips[-1]
-    if last.time > first.time:
-        return (last.start - first.start) / (last.time - first.time)
-    return face.fps or 25.0

@@ -17,10 +17,10 @@ from ..network.clips import clip_bounds, moving_parts, thinning
 from ..shared import ALIGNED, ANY_FORMAT, FAKE_THRESHOLD, FAMILIES, NORMALIZED
 from ..verdict.reliability import measured_of_header, reason_of_score, reasons_against
 from ..verdict.results import FAKE, REAL, UNCLEAR, ClipScore, VideoResult
+from ..video.frames import DEFAULT_FPS
 from ..weights.sets import AUTO, BUNDLED, read_manifest
 
 FILES_AT_ONCE = 64  # read, then classified in one batch
-DEFAULT_FPS = 25.0  # of files that do not say
 
 
 def video_score(g1: np.ndarray, g2: np.ndarray, method: str) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -36,13 +36,14 @@ from ..LandmarkDetector.interface import LandmarkDetector
 from ..shared import NORMALIZED, STILL_MOVEMENT
 from ..tracking.following import FaceTracker
 from ..tracking.identity import FaceEmbedder, IdentitySampler
-from ..tracking.pose import head_poses, upright_turns
+from ..tracking.pose import upright_turns
 from ..video.face_spool import FaceSpool
 from ..video.frames import DEFAULT_FPS, Video
 from ..video.prefetch import Prefetch
 from ..video.shots import mark_shots
 from ..video.visualization import DrawnFace, draw_faces
 from ..weights.detector_models import DLIB_EMBEDDING, obtain_model
+from .file_headers import FaceReport, LandmarkSource, header_of_face, header_of_video
 
 FEW_DETECTIONS = 0.5  # a video that shows its face in fewer of its frames gets a notice
 Item = TypeVar("Item")
@@ -86,17 +87,6 @@ class ExtractionOptions:
 
 
 @dataclass(frozen=True)
-class FaceReport:
-    """What came of one face."""
-
-    file: Path
-    score: float
-    frames: int
-    frames_with_face: int
-    trusted_share: float
-
-
-@dataclass(frozen=True)
 class VideoReport:
     """What came of one video: `error` is the reason why there is no landmark file, or empty.
 
@@ -121,21 +111,6 @@ class VideoReport:
                 f"{name} {face.score:.4f} {now} frames={self.frames} "
                 f"with_face={face.frames_with_face} trusted={face.trusted_share:.4f}{which}"
             )
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Where a video's landmarks come from: for the header, and a notice."""
-
-    face_detector: str
-    landmark_detector: str
-    calibration: str
-    more: dict[str, Any]
-    frames: int
-    shots: list[float]
-    fps: float
-    people: int = 1
-    notice: str = ""
 
 
 class VideoExtractor:
@@ -185,7 +160,7 @@ class VideoExtractor:
 
     def _find_faces(
         self, video: Video, spool: FaceSpool, watch: _Watch
-    ) -> tuple[list[FaceTrack], _Source]:
+    ) -> tuple[list[FaceTrack], LandmarkSource]:
         """The faces that get a file, the main one first."""
         if self._detectors is None:
             return self._take_landmarks(video)
@@ -201,7 +176,7 @@ class VideoExtractor:
         people = tell_people_apart(found)
         faces = [people[0], *(face for face in people[1:] if worth_a_file(face))]
         more = {"detect_every": tracker.detect_every}
-        source = _Source(
+        source = LandmarkSource(
             face_detector.name,
             landmark_detector.name,
             calibration,
@@ -213,7 +188,7 @@ class VideoExtractor:
         )
         return faces[: options.faces or None], source
 
-    def _take_landmarks(self, video: Video) -> tuple[list[FaceTrack], _Source]:
+    def _take_landmarks(self, video: Video) -> tuple[list[FaceTrack], LandmarkSource]:
         assert self._options.precomputed is not None
         found = read_precomputed(find_precomputed(video.path, self._options.precomputed))
         size = video.width, video.height
@@ -226,12 +201,12 @@ class VideoExtractor:
         calibration = self._options.calibration or "published"
         origin = {"precomputed": found.path.name}
         name = "precomputed"
-        return [track], _Source(
+        return [track], LandmarkSource(
             name, name, calibration, origin, covered, [0.0], video.fps, notice=notice
         )
 
     def _calibrate(
-        self, video: Video, face: FaceTrack, source: _Source, spool: FaceSpool, watch: _Watch
+        self, video: Video, face: FaceTrack, source: LandmarkSource, spool: FaceSpool, watch: _Watch
     ) -> CalibratedTrack:
         crops = face.crops(self._options.crop)
         if source.calibration == "none":
@@ -278,7 +253,7 @@ class VideoExtractor:
         output: Path,
         faces: Sequence[FaceTrack],
         calibrated: Sequence[CalibratedTrack],
-        source: _Source,
+        source: LandmarkSource,
         frames_lost: int,
     ) -> list[FaceReport]:
         """Writes the files, the main face's last: where it exists, all are there."""
@@ -295,8 +270,8 @@ class VideoExtractor:
         for number, (face, track, report) in reversed(list(enumerate(jobs, start=1))):
             turns = upright_turns(face.landmarks)
             header = {
-                **_header_of_video(video, source, frames_lost, self._options.crop),
-                **_header_of_face(face, report, source),
+                **header_of_video(video, source, frames_lost, self._options.crop),
+                **header_of_face(face, report, source),
                 "face": f"{number} of {len(faces)}",
                 "segments": describe_segments((s.numbers, s.times) for s in face.segments),
                 "crop_boxes": describe_boxes(chain(*face.crops(self._options.crop))),
@@ -313,53 +288,6 @@ def _turn_upright(landmarks: np.ndarray, turns: int) -> np.ndarray:
     """Normalized landmarks, turned counter-clockwise about the crop's middle by quarter turns."""
     x, y = landmarks[..., 0], landmarks[..., 1]
     return np.stack({1: (y, -x), 2: (-x, -y), 3: (-y, x)}[turns], axis=-1)
-
-
-def _header_of_video(video: Video, source: _Source, frames_lost: int, crop: str) -> dict[str, Any]:
-    return {
-        "video": video.path.name,
-        **_size(video.path),
-        "fps": f"{source.fps:.6g}",
-        "width": video.width,
-        "height": video.height,
-        "video_frames": source.frames,
-        "frames_lost": frames_lost,
-        "shots": len(source.shots),
-        "shot_times": " ".join(f"{time:.3f}" for time in source.shots),
-        "people": source.people,
-        "face_detector": source.face_detector,
-        "landmark_detector": source.landmark_detector,
-        **source.more,
-        "crop": crop,
-        "calibration": source.calibration,
-    }
-
-
-def _size(video: Path) -> dict[str, int]:
-    """A video's bytes, by which a rerun knows it again; nothing of an image sequence."""
-    return {"video_bytes": video.stat().st_size} if video.is_file() else {}
-
-
-def _header_of_face(face: FaceTrack, report: FaceReport, source: _Source) -> dict[str, Any]:
-    poses = head_poses(face.landmarks, face.frame_width, face.frame_height)
-    quartiles = {
-        name: " ".join(f"{value:.0f}" for value in np.percentile(poses[:, column], (25, 50, 75)))
-        for column, name in enumerate(("yaw", "pitch", "roll"))
-        if len(poses)
-    }
-    return {
-        "frames": report.frames,
-        "first_frame": int(face.numbers[0]),
-        "frames_with_face": report.frames_with_face,
-        "share_of_frames": f"{report.frames_with_face / source.frames:.4f}",
-        "score": f"{report.score:.4f}",
-        "trusted_share": f"{report.trusted_share:.4f}",
-        "seconds": f"{face.seconds:.3f}",
-        "face_pixels": f"{face.pixels:.1f}",
-        "eye_pixels": f"{face.eye_pixels:.1f}",
-        "movement": f"{face.movement:.5f}",
-        **quartiles,
-    }
 
 
 class _Watch:
@@ -386,7 +314,7 @@ def _about(video: Path, reason: str) -> str:
     return reason if reason.startswith(str(video)) else f"{video}: {reason}"
 
 
-def _notices(face: FaceTrack, source: _Source, frames_lost: int) -> Iterator[str]:
+def _notices(face: FaceTrack, source: LandmarkSource, frames_lost: int) -> Iterator[str]:
     share = face.detected.sum() / source.frames
     if share < FEW_DETECTIONS:
         yield f"the face is seen in {share:.0%} of the frames only; do not trust its score"
