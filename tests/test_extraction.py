@@ -192,3 +192,18 @@ def test_a_damaged_video_gets_one_line_and_nothing_from_its_decoder(here):
         "text.mp4: not a video that FFmpeg can read (Invalid data found when processing input)",
         "0 extracted to landmarks_new, 0 skipped, 1 failed",
     ]
+
+
+def test_a_line_that_a_killed_run_did_not_log_is_logged_by_the_next(
+    monkeypatch, capsys, here, face_video
+):
+    run(monkeypatch, capsys, "-i", face_video, "-o", "out")
+    log = here / "landmark_logs.txt"
+    whole = log.read_text()
+    log.write_text("other.avi 1.0000 2026-01-01T00:00:00 frames=1 with_f")  # and the disk was full
+    run(monkeypatch, capsys, "-i", face_video, "-o", "out")
+    run(monkeypatch, capsys, "-i", face_video, "-o", "out")
+    torn, line = log.read_text().splitlines()
+    assert torn.startswith("other.avi")
+    name, score, _, *counts = whole.split()
+    assert line.split()[:2] == [name, score] and line.split()[3:] == counts

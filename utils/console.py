@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import sys
+import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -18,7 +20,11 @@ OPENCV_QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 
 _TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 1, 2, 130, 143
+
+
+class Terminated(BaseException):
+    """SIGTERM came: what is open is closed, what is unfinished removed."""
 
 
 def printable(text: str) -> str:
@@ -85,6 +91,24 @@ def add_completion(parser: argparse.ArgumentParser) -> None:
     )
 
 
+@contextlib.contextmanager
+def _termination_raised() -> Iterator[None]:
+    """SIGTERM raises `Terminated`, in the main thread; elsewhere signals are not ours to handle."""
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def run_script(name: str, main: Callable[[], int]) -> int:
     """Runs `main` and turns what ends it early into one line and an exit status.
 
@@ -94,13 +118,17 @@ def run_script(name: str, main: Callable[[], int]) -> int:
         for setting, value in OPENCV_QUIET.items():
             os.environ.setdefault(setting, value)
     try:
-        return main()
+        with _termination_raised():
+            return main()
     except InputError as error:
         say(f"{name}: {error}")
         return EXIT_USAGE
     except KeyboardInterrupt:
         say(f"{name}: interrupted; what was finished is kept, run again to go on")
         return EXIT_INTERRUPTED
+    except Terminated:
+        say(f"{name}: terminated; what was finished is kept, run again to go on")
+        return EXIT_TERMINATED
     except BrokenPipeError:  # the reader of stdout went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED

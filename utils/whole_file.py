@@ -1,11 +1,51 @@
-"""Text files that appear under their name when they are complete, or not at all."""
+"""Files that appear under their name when they are complete, or not at all."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
+import platform
+import re
 from pathlib import Path
 
 from .errors import InputError
+
+_PARTIAL = re.compile(r"\.lrnet-[0-9a-f]{16}-([0-9a-f]{8})-(\d+)\.partial")
+
+
+def partial_beside(path: Path) -> Path:
+    """Where this process writes a file before it gives it its name: beside it, hidden, and no
+    longer than the shortest limit of names; the suffix stays, since encoders go by it."""
+    name = f".lrnet-{_digest(path.name, 16)}-{_machine()}-{os.getpid()}.partial"
+    return path.with_name(name + (path.suffix if len(path.suffix) <= 8 else ""))
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Removes what processes of this machine left unfinished in a folder when they were killed."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            match = _PARTIAL.match(path.name)
+            if match and match[1] == _machine() and not _runs(int(match[2])):
+                path.unlink(missing_ok=True)
+
+
+def _digest(name: str, digits: int) -> str:
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:digits]
+
+
+def _machine() -> str:
+    return _digest(platform.node(), 8)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 class WholeFile:
@@ -21,7 +61,7 @@ class WholeFile:
 
     def __init__(self, path: Path, errors: str = "strict") -> None:
         self._path = path
-        self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        self._partial = partial_beside(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._partial.open("w", encoding="utf-8", errors=errors, newline="")

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import count, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -128,11 +129,12 @@ def face_number(path: Path) -> tuple[Path, int]:
 
 
 def faces_beside(main: Path) -> list[Path]:
-    """The files of a video's other faces that lie beside the main one's."""
-    if not main.parent.is_dir():
-        return []
-    named = re.compile(re.escape(main.stem) + r"\.face\d+" + re.escape(SUFFIX))
-    return [path for path in main.parent.iterdir() if named.fullmatch(path.name)]
+    """The files of a video's other faces beside the main one's, in their order.
+
+    Faces are numbered without a gap, and are written and removed so that none arises.
+    """
+    paths = (face_path(main, number) for number in count(2))
+    return list(takewhile(Path.is_file, paths))
 
 
 def output_names(videos: list[Path]) -> list[str]:
@@ -143,8 +145,8 @@ def output_names(videos: list[Path]) -> list[str]:
     Raises:
         InputError: two videos of different folders have one file name.
     """
-    for name, count in Counter(video.name for video in videos).items():
-        if count > 1:
+    for name, times in Counter(video.name for video in videos).items():
+        if times > 1:
             raise InputError(f"{name}: given from two folders; extract them with different -o")
     stems = Counter(video.stem for video in videos)
     names = [

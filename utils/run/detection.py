@@ -86,8 +86,7 @@ def results_of_video(
     if report.error:
         name, path = report.video.name, report.video
         return [VideoResult(name, path, video=name, source=path, error=report.error)]
-    others = sorted(faces_beside(main), key=lambda path: face_number(path)[1])
-    results = classifier.classify([main, *others])
+    results = classifier.classify([main, *faces_beside(main)])
     return [replace(result, source=report.video) for result in results]
 
 

@@ -17,6 +17,8 @@ from ..errors import InputError
 from ..inputs import list_files
 from ..landmark_files.text import output_names, read_header
 from ..video.frames import IMAGE_PATTERN, VIDEO_SUFFIXES
+from ..whole_file import remove_abandoned
+from .run_log import RunLog
 from .video_extraction import ExtractionOptions, VideoExtractor, VideoReport
 from .workers import Died, run_in_workers
 
@@ -54,16 +56,22 @@ def extract_each(
     """
     names = output_names(list(videos))
     outputs = {video: options.output_path / name for video, name in zip(videos, names, strict=True)}
-    _check_log(options.log_file)
+    log = RunLog(options.log_file)
     jobs = []
     for video, output in outputs.items():
         if not options.overwrite and _are_landmarks_of(video, output):
+            log.note_earlier(video, output)
             yield output, VideoReport(video, skipped=True)
         else:
             jobs.append((video, output))
+    if jobs:
+        _prepare_folder(options.output_path, "-o")
+    if jobs and options.visualize:
+        _prepare_folder(options.visualize_path, "--visualize_path")
     for report in _run(jobs, options):
-        if not report.error:
-            _log(report, options)
+        if report.notice:
+            say(f"{report.video}: {report.notice}")
+        log.note(report)
         yield outputs[report.video], report
 
 
@@ -104,22 +112,15 @@ def _are_landmarks_of(video: Path, output: Path) -> bool:
     return False
 
 
-def _check_log(path: Path) -> None:
-    """Raises InputError where the log cannot be written: before the work, not in its midst."""
+def _prepare_folder(folder: Path, flag: str) -> None:
+    """Raises InputError where nothing can be written: before the work, not in its midst."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose -l") from None
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise InputError(f"{path}: cannot be written; choose another file with -l")
-
-
-def _log(report: VideoReport, options: ExtractionOptions) -> None:
-    """Logs a video that was extracted, and tells what is to be told of it."""
-    if report.notice:
-        say(f"{report.video}: {report.notice}")
-    with options.log_file.open("a", encoding="utf-8") as log:
-        log.writelines(f"{line}\n" for line in report.log_lines())
+        raise InputError(f"{folder}: cannot be made ({error.strerror}); choose {flag}") from None
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder}: cannot be written; choose another folder with {flag}")
+    remove_abandoned(folder)
 
 
 def _run(jobs: list[tuple[Path, Path]], options: ExtractionOptions) -> Iterable[VideoReport]:

@@ -88,3 +88,17 @@ def header_of_face(face: FaceTrack, report: FaceReport, source: LandmarkSource) 
         "movement": f"{face.movement:.5f}",
         **quartiles,
     }
+
+
+def face_of_header(path: Path, header: dict[str, str]) -> FaceReport | None:
+    """What a file's header tells of its face; None where another program wrote it."""
+    try:
+        return FaceReport(
+            path,
+            float(header["score"]),
+            int(header["frames"]),
+            int(header["frames_with_face"]),
+            float(header["trusted_share"]),
+        )
+    except (KeyError, ValueError):
+        return None

@@ -6,14 +6,13 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from ..console import printable, progress
+from ..console import progress
 from ..errors import InputError
 from ..face_tracks import FaceTrack, track_of_landmarks
 from ..FaceDetector import make_face_detector
@@ -99,18 +98,6 @@ class VideoReport:
     frames: int = 0
     faces: tuple[FaceReport, ...] = ()
     skipped: bool = False
-
-    def log_lines(self) -> Iterator[str]:
-        """`<video> <score> <ISO time> <frames> <frames with a face> <trusted share>`, a line a
-        face; those after the first tell their number."""
-        now = datetime.now().astimezone().isoformat(timespec="seconds")
-        name = printable(self.video.name)
-        for number, face in enumerate(self.faces, start=1):
-            which = f" face={number}" if number > 1 else ""
-            yield (
-                f"{name} {face.score:.4f} {now} frames={self.frames} "
-                f"with_face={face.frames_with_face} trusted={face.trusted_share:.4f}{which}"
-            )
 
 
 class VideoExtractor:
@@ -256,9 +243,15 @@ class VideoExtractor:
         source: LandmarkSource,
         frames_lost: int,
     ) -> list[FaceReport]:
-        """Writes the files, the main face's last: where it exists, all are there."""
-        for stale in faces_beside(output):
-            stale.unlink(missing_ok=True)
+        """Writes the files, the main face's last: where it exists, all are there.
+
+        A run that is killed in between leaves faces 2 to some number, without a gap.
+        """
+        try:
+            for stale in (output, *reversed(faces_beside(output)[len(faces) - 1 :])):
+                stale.unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(f"{output}: cannot be written ({error.strerror})") from None
         reports = []
         for number, (face, track) in enumerate(zip(faces, calibrated, strict=True), start=1):
             path = face_path(output, number)
@@ -266,8 +259,8 @@ class VideoExtractor:
             reports.append(
                 FaceReport(path, face.score, len(face.numbers), seen, track.trusted_share)
             )
-        jobs = list(zip(faces, calibrated, reports, strict=True))
-        for number, (face, track, report) in reversed(list(enumerate(jobs, start=1))):
+        jobs = list(enumerate(zip(faces, calibrated, reports, strict=True), start=1))
+        for number, (face, track, report) in (*jobs[1:], jobs[0]):
             turns = upright_turns(face.landmarks)
             header = {
                 **header_of_video(video, source, frames_lost, self._options.crop),

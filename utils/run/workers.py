@@ -71,7 +71,10 @@ def _serve(work: Callable, start: Callable[[], None], connection: Connection) ->
             came = work(job)
         except Exception as error:
             came = error
-        connection.send(came)
+        try:
+            connection.send(came)
+        except BrokenPipeError:  # the parent was killed
+            return
 
 
 def run_in_workers(
