@@ -9,6 +9,7 @@ UTILS = Path(__file__).resolve().parent.parent / "utils"
 # From the first stage to the last; a stage imports from itself and from earlier ones.
 STAGES = (
     ("errors", "shared"),
+    ("locations",),
     ("console", "face_boxes", "inputs", "rigid_motion", "whole_file"),
     ("weights",),
     ("video", "FaceDetector", "LandmarkDetector"),

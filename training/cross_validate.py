@@ -69,6 +69,7 @@ def by_unseen_source(track: LabelledTrack) -> list[str]:
 
 
 SPLITS = {"group": by_group, "source": by_source, "unseen-source": by_unseen_source}
+FAMILY = "family"  # a fold a family: its fakes, and real tracks of sources dealt out as by source
 
 
 def deal(tracks: list[LabelledTrack], by: str, folds: int) -> np.ndarray:
@@ -86,6 +87,33 @@ def deal(tracks: list[LabelledTrack], by: str, folds: int) -> np.ndarray:
         filled[chosen] += added
         fold[indices] = chosen
     return fold
+
+
+def held_out(tracks: list[LabelledTrack], by: str, folds: int) -> np.ndarray:
+    """The fold (tracks,) that measures each track; -1: none does.
+
+    With `family`, fakes are measured by the fold of their family, unless a real track of their
+    group is trained on there.
+    """
+    if by != FAMILY:
+        return deal(tracks, by, folds)
+    fold = deal(tracks, "source", len(FAMILIES))
+    real_group = {(t.group, int(n)) for t, n in zip(tracks, fold, strict=True) if not t.fake}
+    for index, track in enumerate(tracks):
+        if track.fake:
+            own = FAMILIES.index(track.family)
+            known = any((track.group, n) in real_group for n in range(len(FAMILIES)) if n != own)
+            fold[index] = -1 if known else own
+    return fold
+
+
+def trained_on(tracks: list[LabelledTrack], fold: np.ndarray, number: int, by: str) -> np.ndarray:
+    """Which tracks (tracks,) a fold's networks learn from."""
+    if by != FAMILY:
+        return fold != number
+    sources = deal(tracks, "source", len(FAMILIES))
+    family = np.array([track.family for track in tracks])
+    return (sources != number) & (family != FAMILIES[number])
 
 
 def train_and_score(
@@ -154,7 +182,14 @@ def write_table(
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for track, number in zip(tracks, fold, strict=True):
-            values = [np.mean(said[stream, track.name], axis=0) for stream in STREAMS]
+            if number < 0:
+                continue
+            values = [
+                np.mean(said[stream, track.name], axis=0)
+                if said[stream, track.name]
+                else np.full(len(FAMILIES), np.nan)  # a stream that was not trained
+                for stream in STREAMS
+            ]
             writer.writerow(
                 [
                     *(track.name, number, track.detector, int(track.fake), track.family),
@@ -172,8 +207,9 @@ def main() -> int:
     add("--tracks", type=Path, required=True, help="folder of the archives")
     add("--dataset", type=Path, help="folder whose train/ is trained on too, but never measured")
     add("--recoded", type=Path, help="folder that training.changed_videos made")
-    add("--by", choices=tuple(SPLITS), default="source", help="what is new in a fold")
-    add("--folds", type=int, default=3)
+    add("--by", choices=(*SPLITS, FAMILY), default="source", help="what is new in a fold")
+    add("--folds", type=int, default=3, help="as many as families with --by family")
+    add("--streams", nargs="+", choices=STREAMS, default=STREAMS)
     add("--seeds", type=int, nargs="+", help="trained once with each; by default the config's")
     add("--workers", type=int, default=2, help="trainings at the same time, a core each")
     add("--output", type=Path, required=True, help="CSV of what is said of each track")
@@ -185,21 +221,22 @@ def main() -> int:
     tracks = read_archives(given.tracks)
     more = read_landmark_folder(given.dataset / "train") if given.dataset else []
     residues = recoded_residues(given.recoded, config)
-    fold = deal(tracks, given.by, given.folds)
+    fold = held_out(tracks, given.by, given.folds)
     scratch = given.output.with_suffix(".parts")  # trainings that are done
     jobs = []
-    for number in range(given.folds):
+    for number in range(fold.max() + 1):
         held = [track for track, own in zip(tracks, fold, strict=True) if own == number]
+        known = trained_on(tracks, fold, number, given.by)
         kept = [
             track
-            for track, own in zip(tracks, fold, strict=True)
-            if own != number and track.name not in config["left_out"]
+            for track, learnt in zip(tracks, known, strict=True)
+            if learnt and track.name not in config["left_out"]
         ]
         groups = {track.group for track in held}
         kept += [track for track in more if track.group not in groups]
         say(f"fold {number}: {len(kept)} tracks to train on, {len(held)} held out")
         for seed in seeds:
-            for stream in STREAMS[::-1]:
+            for stream in given.streams[::-1]:
                 result = scratch / f"{stream}_fold{number}_seed{seed}.npz"
                 if not result.is_file():
                     jobs.append((stream, config | {"seed": seed}, kept, held, residues, result))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from .errors import InputError
+from .locations import location, readable
 
 LIST_MARK = "@"  # @list.txt: a file that names inputs, one a line
 
@@ -22,7 +23,7 @@ def read_list(path: Path) -> list[Path]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text in UTF-8"
         raise InputError(f"{path}: this list of inputs cannot be read ({reason})") from None
-    return [Path(line.strip()) for line in lines if line.strip()]
+    return [location(line.strip()) for line in lines if line.strip()]
 
 
 def named_inputs(inputs: Iterable[Path]) -> Iterator[Path]:
@@ -39,7 +40,7 @@ def list_files(
     belongs: Callable[[Path], bool],
     if_none: str,
     recursive: bool = False,
-    exists: Callable[[Path], bool] = Path.exists,
+    exists: Callable[[Path], bool] = lambda path: path.exists(),
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
     """Files that are named, and those in named folders that belong; each once, folders sorted.
@@ -56,17 +57,28 @@ def list_files(
     """
     files: list[Path] = []
     for given in named_inputs(inputs):
-        if given.is_dir():
-            paths = given.rglob("*") if recursive else given.iterdir()
-            visible = [path for path in paths if not path.name.startswith(".")]
-            found = sorted(path for path in visible if belongs(path))
-            if not found:
-                raise InputError(f"{given}: {if_none}")
-            if others := sum(path.is_file() for path in visible) - len(found):
-                say(f"{given}: {others} files of other kinds skipped")
-            files += found
-        elif exists(given):
-            files.append(given)
-        else:
-            raise InputError(f"{given}: no such file or folder")
+        with readable(given, "listed"):
+            files += _files_of(given, belongs, if_none, recursive, exists, say)
     return list(dict.fromkeys(files))
+
+
+def _files_of(
+    given: Path,
+    belongs: Callable[[Path], bool],
+    if_none: str,
+    recursive: bool,
+    exists: Callable[[Path], bool],
+    say: Callable[[str], None],
+) -> list[Path]:
+    if not given.is_dir():
+        if exists(given):
+            return [given]
+        raise InputError(f"{given}: no such file or folder")
+    paths = given.rglob("*") if recursive else given.iterdir()
+    visible = [path for path in paths if not path.name.startswith(".")]
+    found = sorted(path for path in visible if belongs(path))
+    if not found:
+        raise InputError(f"{given}: {if_none}")
+    if others := sum(path.is_file() for path in visible) - len(found):
+        say(f"{given}: {others} files of other kinds skipped")
+    return found

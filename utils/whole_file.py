@@ -7,9 +7,12 @@ import hashlib
 import os
 import platform
 import re
+import shutil
+import tempfile
 from pathlib import Path
 
 from .errors import InputError
+from .locations import at_address, deliver
 
 _PARTIAL = re.compile(r"\.lrnet-[0-9a-f]{16}-([0-9a-f]{8})-(\d+)\.partial")
 
@@ -49,8 +52,8 @@ def _runs(process: int) -> bool:
 
 
 class WholeFile:
-    """A text file, UTF-8, written under a temporary name in its folder, then renamed. A context
-    manager; what is raised within leaves no file behind.
+    """A text file, UTF-8, written under a temporary name in its folder, then renamed; for an
+    address, on disk, then delivered. A context manager; what is raised within leaves no file.
 
     Args:
         errors: what becomes of characters that are no Unicode, as of `open`.
@@ -61,9 +64,12 @@ class WholeFile:
 
     def __init__(self, path: Path, errors: str = "strict") -> None:
         self._path = path
-        self._partial = partial_beside(path)
+        self._here = path
+        if at_address(path):
+            self._here = Path(tempfile.mkdtemp(prefix="lrnet-")) / path.name
+        self._partial = partial_beside(self._here)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._here.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._partial.open("w", encoding="utf-8", errors=errors, newline="")
         except OSError as error:
             raise self._refusal(error) from None
@@ -82,11 +88,15 @@ class WholeFile:
         try:
             self._file.close()
             if not failed:
-                self._partial.replace(self._path)
+                self._partial.replace(self._here)
+            if not failed and self._here != self._path:
+                deliver([self._here], self._path.parent)
         except OSError as error:
             raise self._refusal(error) from None
         finally:
             self._partial.unlink(missing_ok=True)
+            if self._here != self._path:
+                shutil.rmtree(self._here.parent, ignore_errors=True)
 
     def __enter__(self) -> WholeFile:
         return self

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from ..console import EXIT_DONE, EXIT_FAILED, add_completion, progress, run_script, say, tell
 from ..errors import InputError
+from ..locations import location
 from ..shared import FAKE_THRESHOLD, SCORES, VIDEO_FORMATS
+from .cluster_flags import add_cluster_flags, open_cluster, threads_of_worker
 
 if TYPE_CHECKING:
     from ..report.result_writers import ResultWriter
@@ -28,6 +30,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     _add_inputs(parser)
     _add_weights(parser)
     _add_outputs(parser)
+    add_cluster_flags(parser)
     add_completion(parser)
     given = parser.parse_args(arguments)
     if not 0 <= given.threshold <= 1:
@@ -43,16 +46,17 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         "-i",
         "--landmarks_path",
         nargs="+",
-        type=Path,
+        type=location,
         metavar="PATH",
-        help="videos, landmark files, folders of either, or @list.txt with one of these a line "
+        help="videos, landmark files, folders or addresses (s3://bucket/folder) of either, or "
+        "@list.txt with one of these a line "
         "(default: ./landmarks and ./landmarks_new)",
     )
     add("--recursive", action="store_true", help="search folders below the given ones too")
     add(
         "-o",
         "--output_path",
-        type=Path,
+        type=location,
         default=Path("landmarks_new"),
         metavar="DIR",
         help="where landmarks of videos are written, or found if they are there already "
@@ -92,15 +96,15 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--json", type=Path, metavar="FILE", help="also write everything as JSON")
+    add("--json", type=location, metavar="FILE", help="also write everything as JSON")
     add(
         "--jsonl",
-        type=Path,
+        type=location,
         metavar="FILE",
         help="also write JSON, a line a face as soon as it is known; - writes it to stdout instead "
         "of the lines for people",
     )
-    add("--csv", type=Path, metavar="FILE", help="also write a row a face as CSV")
+    add("--csv", type=location, metavar="FILE", help="also write a row a face as CSV")
     add("--report", type=Path, metavar="DIR", help="also write a page for each video, and an index")
     add("--plot", type=Path, metavar="DIR", help="also draw each video's scores as PNG and SVG")
     add(
@@ -181,11 +185,17 @@ def main() -> int:
 
     folder = given.model_weights or PROJECT_WEIGHTS
     classifier = load_landmark_classifier(given.weights, folder, given.score, given.threshold)
-    extraction = default_extraction(given.output_path, given.workers, True) if videos else None
+    extraction = None
+    if videos:
+        threads = threads_of_worker(given)
+        extraction = default_extraction(given.output_path, given.workers, True, threads)
     expected = [*landmark_files, *(given.output_path / name for name in output_names(videos))]
     done = failed = 0
-    with open_writers(given, classifier, expected) as writers:
-        found = detect_each(landmark_files, videos, classifier, extraction)
+    with (
+        open_cluster(given) as cluster,
+        open_writers(given, classifier, expected) as writers,
+    ):
+        found = detect_each(landmark_files, videos, classifier, extraction, cluster)
         options = {"total": len(landmark_files), "desc": "classify", "unit": "face"}
         for result in found if videos else progress(found, **options, leave=False):
             for writer in writers:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from ..console import add_completion, run_script, say
 from ..errors import InputError
+from ..locations import location
 from ..shared import CALIBRATIONS, FACE_DETECTORS, LANDMARK_DETECTORS, PRECISIONS, VIDEO_FORMATS
+from .cluster_flags import add_cluster_flags, open_cluster, threads_of_worker
 
 NAME = "extract_landmarks"
 
@@ -22,14 +24,20 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "-i",
         "--input_path",
         nargs="+",
-        type=Path,
+        type=location,
         default=[Path("input")],
-        help="folders of videos, video files, image sequences (frames/%%05d.png), or @list.txt "
-        "with one of these a line",
+        help="folders of videos, video files, image sequences (frames/%%05d.png), addresses "
+        "(s3://bucket/folder), or @list.txt with one of these a line",
     )
-    add("-o", "--output_path", type=Path, default=Path("landmarks_new"), help="where to write")
+    add(
+        "-o",
+        "--output_path",
+        type=location,
+        default=Path("landmarks_new"),
+        help="where to write: a folder or an address",
+    )
     add("-v", "--visualize", action="store_true", help="also write videos with the landmarks drawn")
-    add("--visualize_path", type=Path, default=Path("visualize"), help="where -v writes")
+    add("--visualize_path", type=location, default=Path("visualize"), help="where -v writes")
     add(
         "--visualize_format",
         choices=VIDEO_FORMATS,
@@ -109,6 +117,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar="DIR",
         help="calibrate landmarks found elsewhere, <video's stem>.csv (OpenFace) or .npz in DIR",
     )
+    add_cluster_flags(parser)
     add_completion(parser)
     given = parser.parse_args(arguments)
     if given.workers < 1:
@@ -135,7 +144,7 @@ def main() -> int:
     if given.precomputed is None:
         detectors = choose_detectors(given.fd, given.ld, given.model_weights, say)
         face_detector, landmark_detector = detectors
-        device = choose_device(given.device, detectors, say)
+        device = choose_device(given.device, detectors, say) if not given.ray_gpus else "cuda"
     elif not given.precomputed.is_dir():
         raise InputError(f"{given.precomputed}: no such folder")
     options = ExtractionOptions(
@@ -160,8 +169,10 @@ def main() -> int:
         precomputed=given.precomputed,
         thorough=given.thorough,
         isolated=True,
+        threads_each=threads_of_worker(given),
     )
-    return extract_videos(videos, options)
+    with open_cluster(given) as cluster:
+        return extract_videos(videos, options, cluster)
 
 
 def run() -> int:

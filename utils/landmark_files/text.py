@@ -13,6 +13,7 @@ import numpy as np
 
 from ..console import printable
 from ..errors import InputError
+from ..locations import at_address, readable
 from ..shared import FORMATS, LANDMARKS, VALUES_PER_FRAME
 from ..whole_file import WholeFile
 from .formats import recognise_format
@@ -58,7 +59,8 @@ def _read_values(path: Path) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # "input contained no data": checked below
-            values = np.loadtxt(path, ndmin=2, encoding="utf-8")
+            source = path.open(encoding="utf-8") if at_address(path) else path
+            values = np.loadtxt(source, ndmin=2, encoding="utf-8")
     except (ValueError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0].split("; use")[0]
         raise InputError(f"{path}: not a landmark file ({reason})") from None
@@ -82,11 +84,12 @@ def read_landmarks(path: Path) -> LandmarkTrack:
     Raises:
         InputError: no such file, not numbers, another width, NaN, or an unknown format or version.
     """
-    if path.exists() and not path.is_file():
+    if not at_address(path) and path.exists() and not path.is_file():
         raise InputError(f"{path}: not a file")
     try:
-        header = read_header(path)
-        values = _read_values(path)
+        with readable(path, "read"):
+            header = read_header(path)
+            values = _read_values(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     version = header.get(VERSION_KEY, VERSION)
@@ -134,7 +137,7 @@ def faces_beside(main: Path) -> list[Path]:
     Faces are numbered without a gap, and are written and removed so that none arises.
     """
     paths = (face_path(main, number) for number in count(2))
-    return list(takewhile(Path.is_file, paths))
+    return list(takewhile(lambda path: path.is_file(), paths))
 
 
 def output_names(videos: list[Path]) -> list[str]:

@@ -147,7 +147,7 @@ class CsvWriter:
         texts = {
             column: _harmless(str(value))
             for column, value in row.items()
-            if isinstance(value, str | Path)
+            if value is not None and not isinstance(value, int | float)
         }
         self._rows.writerow(row | texts)
 

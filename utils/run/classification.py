@@ -65,12 +65,14 @@ class LandmarkClassifier:
 
     Attributes:
         name: of the weights; weights: what they declare.
+        origin: the arguments of `load_landmark_classifier`, by which another process has the same.
     """
 
     def __init__(
-        self, classifier: Classifier, method: str | None, threshold: float, name: str
+        self, classifier: Classifier, method: str | None, threshold: float, name: str, origin: tuple
     ) -> None:
         self.name = name
+        self.origin = origin
         self._classifier = classifier
         self.weights = classifier.weights
         self._method = method or classifier.weights.score
@@ -214,9 +216,9 @@ def load_landmark_classifier(
         InputError: the weights cannot be had.
     """
     used = BUNDLED if weights == AUTO else weights
-    return LandmarkClassifier(
-        load_classifier(read_manifest(folder), used, folder), method, threshold, used
-    )
+    classifier = load_classifier(read_manifest(folder), used, folder)
+    origin = weights, folder, method, threshold
+    return LandmarkClassifier(classifier, method, threshold, used, origin)
 
 
 def classify_files(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from ..console import say
@@ -14,10 +14,12 @@ from ..shared import FAKE_THRESHOLD
 from ..verdict.results import VideoResult
 from ..video.frames import IMAGE_PATTERN, VIDEO_SUFFIXES
 from ..weights.sets import AUTO, PROJECT_WEIGHTS
-from .classification import LandmarkClassifier, load_landmark_classifier
+from .classification import FILES_AT_ONCE, LandmarkClassifier, load_landmark_classifier
+from .cluster import Cluster
 from .detector_choice import choose_detectors, choose_device
-from .extraction import extract_each
+from .extraction import extract_each, keep_memory_flat
 from .video_extraction import ExtractionOptions, VideoReport
+from .workers import Died
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def by_video(files: Sequence[Path]) -> list[Path]:
 
 
 def default_extraction(
-    output_path: Path, workers: int = 1, isolated: bool = False
+    output_path: Path, workers: int = 1, isolated: bool = False, threads_each: int = 0
 ) -> ExtractionOptions:
     """What `extract_landmarks.py` does without flags, its detectors at hand.
 
@@ -76,6 +78,7 @@ def default_extraction(
         device=choose_device("auto", detectors, say),
         workers=workers,
         isolated=isolated,
+        threads_each=threads_each,
     )
 
 
@@ -90,23 +93,50 @@ def results_of_video(
     return [replace(result, source=report.video) for result in results]
 
 
+def _classify_on_cluster(
+    paths: Sequence[Path], classifier: LandmarkClassifier, cluster: Cluster
+) -> Iterator[VideoResult]:
+    """One result a file, in their order, whichever batch is done first."""
+    batches = [tuple(paths[i : i + FILES_AT_ONCE]) for i in range(0, len(paths), FILES_AT_ONCE)]
+    done: dict[int, list[VideoResult]] = {}
+    following = 0
+    work = partial(_classify_batch, classifier.origin)
+    for (number, batch), results in cluster.run(work, list(enumerate(batches)), keep_memory_flat):
+        if isinstance(results, Died):
+            why = f"classifying it killed its worker ({results})"
+            results = [VideoResult(p.name, p, error=f"{p}: {why}") for p in batch]
+        done[number] = results
+        while following in done:
+            yield from done.pop(following)
+            following += 1
+
+
+def _classify_batch(origin: tuple, job: tuple[int, tuple[Path, ...]]) -> list[VideoResult]:
+    return _classifier(*origin).classify(job[1])
+
+
 def detect_each(
     landmark_files: Sequence[Path],
     videos: Sequence[Path],
     classifier: LandmarkClassifier,
     extraction: ExtractionOptions | None,
+    cluster: Cluster | None = None,
 ) -> Iterator[VideoResult]:
     """A result a face, as they are found; the faces of a video one after another.
 
     Args:
         extraction: how `videos` are extracted; None where there are none.
+        cluster: where; None: on this machine.
 
     Raises:
         InputError: two videos of one name, or a detector that cannot be had.
     """
-    yield from classifier.classify_each(landmark_files)
+    if cluster is None:
+        yield from classifier.classify_each(landmark_files)
+    else:
+        yield from _classify_on_cluster(landmark_files, classifier, cluster)
     if extraction is not None:
-        for main, report in extract_each(videos, extraction):
+        for main, report in extract_each(videos, extraction, cluster):
             yield from results_of_video(classifier, main, report)
 
 

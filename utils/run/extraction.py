@@ -16,10 +16,13 @@ from ..console import EXIT_DONE, EXIT_FAILED, progress, say
 from ..errors import InputError
 from ..inputs import list_files
 from ..landmark_files.text import output_names, read_header
+from ..locations import at_address
 from ..video.frames import IMAGE_PATTERN, VIDEO_SUFFIXES
 from ..whole_file import remove_abandoned
+from .cluster import Cluster
+from .delivery import DeliveringExtractor, Finished
 from .run_log import RunLog
-from .video_extraction import ExtractionOptions, VideoExtractor, VideoReport
+from .video_extraction import ExtractionOptions, VideoReport
 from .workers import Died, run_in_workers
 
 M_MMAP_THRESHOLD = -3  # of mallopt, in glibc's malloc.h
@@ -46,20 +49,23 @@ def list_videos(
 
 
 def extract_each(
-    videos: Sequence[Path], options: ExtractionOptions
+    videos: Sequence[Path], options: ExtractionOptions, cluster: Cluster | None = None
 ) -> Iterator[tuple[Path, VideoReport]]:
     """The main face's landmark file of each video and what came of it, as they are done; first
     those whose landmarks are there already.
+
+    Args:
+        cluster: where the videos are extracted; None: on this machine.
 
     Raises:
         InputError: two videos of one name, a log or a detector that cannot be had.
     """
     names = output_names(list(videos))
     outputs = {video: options.output_path / name for video, name in zip(videos, names, strict=True)}
-    log = RunLog(options.log_file)
+    log, finished = RunLog(options.log_file), Finished(options.output_path)
     jobs = []
     for video, output in outputs.items():
-        if not options.overwrite and _are_landmarks_of(video, output):
+        if not options.overwrite and _are_landmarks_of(video, output, finished):
             log.note_earlier(video, output)
             yield output, VideoReport(video, skipped=True)
         else:
@@ -68,14 +74,16 @@ def extract_each(
         _prepare_folder(options.output_path, "-o")
     if jobs and options.visualize:
         _prepare_folder(options.visualize_path, "--visualize_path")
-    for report in _run(jobs, options):
+    for report in _run(jobs, options, cluster):
         if report.notice:
             say(f"{report.video}: {report.notice}")
         log.note(report)
         yield outputs[report.video], report
 
 
-def extract_videos(videos: list[Path], options: ExtractionOptions) -> int:
+def extract_videos(
+    videos: list[Path], options: ExtractionOptions, cluster: Cluster | None = None
+) -> int:
     """Extracts videos, skipping those whose landmarks exist.
 
     Returns:
@@ -85,7 +93,7 @@ def extract_videos(videos: list[Path], options: ExtractionOptions) -> int:
         InputError: two videos of one name, a log or a detector that cannot be had.
     """
     counts: Counter[str] = Counter()
-    for _, report in extract_each(videos, options):
+    for _, report in extract_each(videos, options, cluster):
         if report.error:
             say(report.error)
         counts["skipped" if report.skipped else "failed" if report.error else "extracted"] += 1
@@ -98,10 +106,13 @@ def extract_videos(videos: list[Path], options: ExtractionOptions) -> int:
     return EXIT_FAILED if counts["failed"] else EXIT_DONE
 
 
-def _are_landmarks_of(video: Path, output: Path) -> bool:
-    """Whether a landmark file is of this video, not of another of its name."""
-    if not output.exists():
+def _are_landmarks_of(video: Path, output: Path, finished: Finished) -> bool:
+    """Whether a landmark file is of this video, not of another of its name; at an address the name
+    decides."""
+    if not finished.holds(output):
         return False
+    if at_address(output) or at_address(video):
+        return True
     try:
         size = read_header(output).get("video_bytes") if video.is_file() else None
     except OSError:  # told when it is read for its landmarks
@@ -114,6 +125,8 @@ def _are_landmarks_of(video: Path, output: Path) -> bool:
 
 def _prepare_folder(folder: Path, flag: str) -> None:
     """Raises InputError where nothing can be written: before the work, not in its midst."""
+    if at_address(folder):
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -123,9 +136,14 @@ def _prepare_folder(folder: Path, flag: str) -> None:
     remove_abandoned(folder)
 
 
-def _run(jobs: list[tuple[Path, Path]], options: ExtractionOptions) -> Iterable[VideoReport]:
+def _run(
+    jobs: list[tuple[Path, Path]], options: ExtractionOptions, cluster: Cluster | None
+) -> Iterable[VideoReport]:
+    if cluster is not None:
+        return _run_in_processes(jobs, options, cluster.run)
     if options.isolated and len(jobs) > 1:
-        return _run_in_processes(jobs, options, min(options.workers, len(jobs)))
+        workers = min(options.workers, len(jobs))
+        return _run_in_processes(jobs, options, partial(run_in_workers, workers=workers))
     return _run_here(jobs, options)
 
 
@@ -141,16 +159,17 @@ def keep_memory_flat() -> None:
 
 def _run_here(jobs: list[tuple[Path, Path]], options: ExtractionOptions) -> Iterator[VideoReport]:
     keep_memory_flat()
-    extractor = VideoExtractor(options) if jobs else None
+    extractor = DeliveringExtractor(options) if jobs else None
     for video, output in progress(jobs, desc="videos", unit="video"):
         assert extractor is not None
         yield extractor.extract(video, output, show_progress=True)
 
 
 def _run_in_processes(
-    jobs: list[tuple[Path, Path]], options: ExtractionOptions, workers: int
+    jobs: list[tuple[Path, Path]], options: ExtractionOptions, run: Callable
 ) -> Iterator[VideoReport]:
-    done = run_in_workers(partial(_work, options), jobs, workers, partial(_start_worker, workers))
+    """`run`: `run_in_workers`, or a cluster's."""
+    done = run(partial(_work, options), jobs, start=partial(_start_worker, options))
     for (video, _), report in progress(done, desc="videos", unit="video", total=len(jobs)):
         if isinstance(report, Died):
             reason = f"reading it killed its worker ({report}); the others go on"
@@ -158,21 +177,24 @@ def _run_in_processes(
         yield report
 
 
-def _start_worker(workers: int) -> None:
+def _start_worker(options: ExtractionOptions) -> None:
     import cv2
 
     keep_memory_flat()
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    cv2.setNumThreads(threads)
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # torch, which is not imported yet
+    cv2.setNumThreads(options.threads)
+    # torch, which is not imported yet
+    os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))
+    if options.threads_each:  # on a cluster signals are the engine's
+        return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and terminates us
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unwinds, so partial files go
 
 
 @cache
-def _process_extractor(options: ExtractionOptions) -> VideoExtractor:
-    return VideoExtractor(options)
+def _process_extractor(options: ExtractionOptions) -> DeliveringExtractor:
+    return DeliveringExtractor(options)
 
 
 def _work(options: ExtractionOptions, job: tuple[Path, Path]) -> VideoReport:
-    return _process_extractor(options).extract(*job, show_progress=options.workers == 1)
+    alone = options.workers == 1 and not options.threads_each
+    return _process_extractor(options).extract(*job, show_progress=alone)

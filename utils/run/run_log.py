@@ -12,6 +12,7 @@ from pathlib import Path
 from ..console import printable, say
 from ..errors import InputError
 from ..landmark_files.text import faces_beside, read_header
+from ..locations import at_address
 from .file_headers import face_of_header
 from .video_extraction import VideoReport
 
@@ -58,7 +59,7 @@ class RunLog:
 
     def note_earlier(self, video: Path, main: Path) -> None:
         """Logs a video whose landmarks were there already, if its line is missing."""
-        if printable(video.name) in self._earlier:
+        if printable(video.name) in self._earlier or at_address(main):
             return
         headers = [(path, read_header(path)) for path in (main, *faces_beside(main))]
         faces = [face_of_header(*one) for one in headers]

@@ -54,7 +54,8 @@ class ExtractionOptions:
 
     `faces` is how many a video may have, 0 for all; `calibration` empty for the landmark detector's
     own. `isolated`: several videos are extracted in processes of their own, so that one that
-    crashes its decoder costs no other.
+    crashes its decoder costs no other. `threads_each`: that a worker on a cluster may use; 0: the
+    machine's cores are dealt out among the workers.
     """
 
     output_path: Path = Path("landmarks_new")
@@ -78,11 +79,12 @@ class ExtractionOptions:
     precomputed: Path | None = None
     thorough: bool = False
     isolated: bool = False
+    threads_each: int = 0
 
     @property
     def threads(self) -> int:
         """That a decoder or a network may use, so that all workers together have a core each."""
-        return max(1, (os.cpu_count() or 1) // self.workers)
+        return self.threads_each or max(1, (os.cpu_count() or 1) // self.workers)
 
 
 @dataclass(frozen=True)

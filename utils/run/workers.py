@@ -16,16 +16,19 @@ LEAVING_SECONDS = 5.0  # that a worker is waited for
 
 @dataclass(frozen=True)
 class Died:
-    """How a worker ended in the midst of a job."""
+    """How a worker ended in the midst of a job, in words."""
 
-    exit_code: int | None
+    reason: str
 
     def __str__(self) -> str:
-        code = self.exit_code
-        if code is not None and code < 0:
-            name = signal.Signals(-code).name
-            return f"{name}, out of memory?" if name == "SIGKILL" else name
-        return f"exit status {code}"
+        return self.reason
+
+
+def how_it_ended(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        return f"{name}, out of memory?" if name == "SIGKILL" else name
+    return f"exit status {exit_code}"
 
 
 class _Worker(Generic[Job]):
@@ -49,7 +52,7 @@ class _Worker(Generic[Job]):
             return self.connection.recv(), True
         except (EOFError, ConnectionResetError):
             self.process.join(LEAVING_SECONDS)
-            return Died(self.process.exitcode), False
+            return Died(how_it_ended(self.process.exitcode)), False
 
     def dismiss(self) -> None:
         self.connection.close()  # a worker without a job hears this and leaves

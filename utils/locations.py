@@ -1,0 +1,109 @@
+"""Where files are: on this machine, or at an address of fsspec's (`s3://bucket/video.mp4`).
+
+A place at an address is a `upath.UPath`, which has `pathlib`'s methods; what must be on disk is
+fetched to a folder of its own and goes when it was used.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import InputError
+
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://")
+
+
+def location(text: str) -> Path:
+    """The place that a user names: a path, or an address where it begins with a protocol.
+
+    Raises:
+        InputError: nothing is known of the address's protocol, or its library is not installed.
+    """
+    match = _ADDRESS.match(text)
+    if match is None or match[1] == "file":
+        return Path(text[match.end() :] if match else text)
+    try:
+        from upath import UPath
+
+        place = UPath(text)
+        assert place.fs is not None  # made now: that imports the protocol's library
+    except (ImportError, ValueError) as error:
+        needed = "; pip install -r requirements-ray.txt"
+        raise InputError(f"{text}: cannot be reached ({error}){needed}") from None
+    return place
+
+
+def at_address(place: Path) -> bool:
+    return not isinstance(place, Path)
+
+
+@contextmanager
+def readable(place: Path, task: str) -> Iterator[None]:
+    """Turns what storage at an address raises into one line; on disk nothing changes.
+
+    Raises:
+        InputError: the address cannot be reached, read or written.
+    """
+    try:
+        yield
+    except (InputError, GeneratorExit):
+        raise
+    except Exception as error:  # each storage has exceptions of its own
+        if not at_address(place):
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{place}: cannot be {task} ({reason})") from None
+
+
+@contextmanager
+def fetched(place: Path) -> Iterator[Path]:
+    """A file on disk, under its own name: itself, or a copy of what lies at an address.
+
+    Raises:
+        InputError: it cannot be fetched.
+    """
+    if not at_address(place):
+        yield place
+        return
+    with tempfile.TemporaryDirectory(prefix="lrnet-fetched-") as folder:
+        copy = Path(folder) / place.name
+        with readable(place, "read"):
+            place.fs.get_file(place.path, str(copy))
+        yield copy
+
+
+def deliver(files: Iterable[Path], folder: Path) -> None:
+    """Copies files to an address, one after the other, each to a temporary key and then moved.
+
+    Raises:
+        InputError: they cannot be written.
+    """
+    with readable(folder, "written"):
+        for file in files:
+            partial = folder / f".lrnet-{uuid.uuid4().hex}.partial"
+            try:
+                folder.fs.put_file(str(file), partial.path)
+                folder.fs.mv(partial.path, (folder / file.name).path)
+            except BaseException:
+                if folder.fs.exists(partial.path):
+                    folder.fs.rm_file(partial.path)
+                raise
+
+
+def names_in(folder: Path) -> set[str]:
+    """The names in a folder at an address, listed once; none where it does not exist.
+
+    Raises:
+        InputError: it cannot be listed.
+    """
+    with readable(folder, "listed"):
+        try:
+            keys = folder.fs.ls(folder.path, detail=False)
+        except FileNotFoundError:
+            return set()
+    return {key.rstrip("/").rpartition("/")[2] for key in keys}

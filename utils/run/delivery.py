@@ -1,0 +1,78 @@
+"""A video at an address to landmark files at an address: fetched, extracted on disk, delivered."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import InputError
+from ..landmark_files.text import faces_beside
+from ..locations import at_address, deliver, fetched, names_in, readable
+from .video_extraction import ExtractionOptions, VideoExtractor, VideoReport
+
+
+class DeliveringExtractor:
+    """Does what `VideoExtractor` does, with videos, landmarks and drawn videos wherever they are.
+
+    Raises:
+        InputError: a detector's model cannot be had.
+    """
+
+    def __init__(self, options: ExtractionOptions) -> None:
+        self._options = options
+        self._drawn: tempfile.TemporaryDirectory | None = None
+        if at_address(options.visualize_path):
+            self._drawn = tempfile.TemporaryDirectory(prefix="lrnet-drawn-")
+            options = replace(options, visualize_path=Path(self._drawn.name))
+        self._extractor = VideoExtractor(options)
+
+    def extract(self, video: Path, output: Path, show_progress: bool) -> VideoReport:
+        """As `VideoExtractor.extract`; what fails on the way ends in the report too."""
+        with ExitStack() as stack:
+            try:
+                copy = stack.enter_context(fetched(video))
+                local = output
+                if at_address(output):
+                    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lrnet-out-"))
+                    local = Path(folder) / output.name
+                report = self._extractor.extract(copy, local, show_progress)
+                if not report.error:
+                    self._deliver(local, output)
+            except InputError as error:
+                return VideoReport(video, error=f"{video}: {error}")
+        faces = [replace(face, file=output.with_name(face.file.name)) for face in report.faces]
+        error = report.error.replace(str(copy), str(video))
+        return replace(report, video=video, error=error, faces=tuple(faces))
+
+    def _deliver(self, local: Path, output: Path) -> None:
+        """The main face's file last: where it exists, all are there."""
+        if self._drawn is not None:
+            drawn = sorted(Path(self._drawn.name).iterdir())
+            deliver(drawn, self._options.visualize_path)
+            for file in drawn:
+                file.unlink()
+        if not at_address(output):
+            return
+        others = faces_beside(local)
+        with readable(output, "written"):
+            for stale in (output, *_beyond(output, others)):
+                stale.unlink(missing_ok=True)
+        deliver([*others, local], output.parent)
+
+
+def _beyond(output: Path, others: list[Path]) -> Iterator[Path]:
+    """What an earlier run wrote of more faces, the last first."""
+    yield from reversed(faces_beside(output)[len(others) :])
+
+
+class Finished:
+    """Which landmark files exist; an output folder at an address is listed once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._names = names_in(folder) if at_address(folder) else None
+
+    def holds(self, output: Path) -> bool:
+        return output.exists() if self._names is None else output.name in self._names
