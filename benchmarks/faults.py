@@ -115,11 +115,12 @@ class Faults:
         self._number = 0
         first = Place(folder / "undisturbed")
         make_videos(first.videos, videos)
-        first.run()  # imports are compiled, files are in memory
-        shutil.rmtree(first.out)
-        began = time.monotonic()
-        status, lines = first.run()
-        self.seconds = time.monotonic() - began
+        self.seconds = np.inf  # the fastest of some: a signal after a run's end hits nothing
+        for _ in range(3):
+            shutil.rmtree(first.out, ignore_errors=True)
+            began = time.monotonic()
+            status, lines = first.run()
+            self.seconds = min(self.seconds, time.monotonic() - began)
         self.undisturbed = first.landmarks()
         assert status == 0 and len(self.undisturbed) == videos + 1, lines
 

@@ -178,3 +178,15 @@ def test_fan_on_a_cpu_is_hinted_at():
 def test_cuda_without_a_device_is_an_error():
     with pytest.raises(InputError, match="finds no CUDA device"):
         choose_device("cuda", ("dlib", "fan"), print)
+
+
+def test_fan_says_the_same_to_the_bit_on_any_number_of_threads(random_fan, face_frames):
+    """`--workers` deals out threads; landmark files must not differ by it."""
+    threads, said = torch.get_num_threads(), []
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            said.append(random_fan.heatmaps(face_frames[:2]))
+    finally:
+        torch.set_num_threads(threads)
+    assert np.array_equal(*said)

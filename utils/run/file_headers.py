@@ -45,7 +45,8 @@ def header_of_video(
     """What the files of all faces of a video tell."""
     return {
         "video": video.path.name,
-        **_size(video.path),
+        # by which a rerun knows it again; an image sequence has none
+        **({"video_bytes": video.file_bytes} if video.file_bytes else {}),
         "fps": f"{source.fps:.6g}",
         "width": video.width,
         "height": video.height,
@@ -60,11 +61,6 @@ def header_of_video(
         "crop": crop,
         "calibration": source.calibration,
     }
-
-
-def _size(video: Path) -> dict[str, int]:
-    """A video's bytes, by which a rerun knows it again; nothing of an image sequence."""
-    return {"video_bytes": video.stat().st_size} if video.is_file() else {}
 
 
 def header_of_face(face: FaceTrack, report: FaceReport, source: LandmarkSource) -> dict[str, Any]:

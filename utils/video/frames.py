@@ -50,6 +50,7 @@ class Video:
     Attributes:
         fps: as the container has it; `announced`: how many frames it promises, 0 for no word.
         width, height: in pixels, as shown; `codec`: the decoder's name; `stream`: its number.
+        file_bytes: when it was opened; 0 of an image sequence.
         frames_lost: of the last pass over the frames: what was damaged.
 
     Raises:
@@ -62,6 +63,7 @@ class Video:
         self._image_rate = image_rate
         self._threads = threads
         self._opened: _Decoder | WebPDecoder | None = self._open()
+        self.file_bytes = path.stat().st_size if path.is_file() else 0
         decoder = self._opened
         self.fps, self.announced = decoder.fps, decoder.announced
         self.width, self.height = decoder.shown_size

@@ -1,0 +1,49 @@
+"""The same input and flags on the same machine: the same bytes, whoever does the work."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import PROJECT
+
+from benchmarks.faults import make_videos
+from utils.landmark_files.text import LandmarkTrack, write_landmarks
+from utils.run.classification import load_landmark_classifier
+from utils.weights.sets import PROJECT_WEIGHTS
+
+DETECTORS = {"mediapipe": "blazeface", "dlib": "dlib"}
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("determinism") / "videos"
+    make_videos(folder, 3, frames=30)
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize("landmark_detector", DETECTORS)
+def test_neither_workers_nor_order_change_a_byte(videos, tmp_path, landmark_detector):
+    written = []
+    for run, workers in (("one", 1), ("two", 2)):
+        (tmp_path / f"{run}.txt").write_text("".join(f"{video}\n" for video in videos))
+        where = ("-i", f"@{tmp_path / run}.txt", "-o", tmp_path / run, "-l", tmp_path / "log.txt")
+        flags = ("--fd", DETECTORS[landmark_detector], "--ld", landmark_detector)
+        command = [sys.executable, PROJECT / "extract_landmarks.py", *where, *flags]
+        command += ["--workers", workers]
+        subprocess.run([str(part) for part in command], check=True, capture_output=True)
+        written.append({path.name: path.read_bytes() for path in (tmp_path / run).iterdir()})
+        videos = videos[::-1]
+    assert len(written[0]) == len(videos) + 1 and written[0] == written[1]
+
+
+def test_scores_do_not_depend_on_the_batch(tmp_path, wandering_landmarks, random):
+    paths = [tmp_path / f"{number}.txt" for number in range(9)]
+    for number, path in enumerate(paths):
+        moved = wandering_landmarks + 0.002 * random.standard_normal(wandering_landmarks.shape)
+        write_landmarks(path, LandmarkTrack(moved[: 40 + 6 * number], "normalized"))
+    classifier = load_landmark_classifier("auto", PROJECT_WEIGHTS, None, 0.5)
+    together = [result.score for result in classifier.classify(paths)]
+    alone = [classifier.classify([path])[0].score for path in paths]
+    assert np.ptp(together) > 0.01
+    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-6)
