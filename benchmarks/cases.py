@@ -33,11 +33,11 @@ def first_frames(video: str, count: int) -> list[np.ndarray]:
         return list(islice(opened.pictures(), count))
 
 
-def decode(video: str) -> dict[str, float]:
-    """Decoding alone."""
+def decode(video: str, threads: str = "0") -> dict[str, float]:
+    """Decoding alone; 0 threads are as many as FFmpeg likes."""
     from utils.video.frames import Video
 
-    return timed(lambda: sum(1 for _ in Video(Path(video)).frames()))
+    return timed(lambda: sum(1 for _ in Video(Path(video), threads=int(threads)).frames()))
 
 
 def decode_opencv(video: str) -> dict[str, float]:
@@ -83,7 +83,8 @@ def mesh(video: str) -> dict[str, float]:
 
 
 def extract(video: str, *flags: str) -> dict[str, float]:
-    """Decode to written file, one process, dlib; flags are `per-frame`, `thorough`, `mediapipe`."""
+    """Decode to written file, one process, dlib; flags are `per-frame`, `thorough`, `mediapipe` and
+    `warm`: what is imported or built on first use is there before the clock runs."""
     from utils.run.extraction import keep_memory_flat
     from utils.run.video_extraction import ExtractionOptions, VideoExtractor
 
@@ -105,10 +106,14 @@ def extract(video: str, *flags: str) -> dict[str, float]:
             assert not report.error, report.error
             return report.frames
 
+        if "warm" in flags:
+            work()
         return timed(work)
 
 
-def extract_many(video: str, count: str, workers: str) -> dict[str, float]:
+def extract_many(
+    video: str, count: str, workers: str, landmark_detector: str = "dlib"
+) -> dict[str, float]:
     """`count` copies of a video through the whole script's function, start of workers included."""
     from utils.run.extraction import extract_videos
     from utils.run.video_extraction import ExtractionOptions
@@ -120,7 +125,10 @@ def extract_many(video: str, count: str, workers: str) -> dict[str, float]:
         options = ExtractionOptions(
             output_path=Path(folder) / "out",
             log_file=Path(folder) / "log.txt",
+            face_detector="dlib" if landmark_detector == "dlib" else "blazeface",
+            landmark_detector=landmark_detector,
             workers=int(workers),
+            isolated=int(workers) > 1,
         )
 
         def work() -> int:
@@ -130,12 +138,12 @@ def extract_many(video: str, count: str, workers: str) -> dict[str, float]:
         return timed(work)
 
 
-def detect_faces(video: str, every: str) -> dict[str, float]:
+def detect_faces(video: str, every: str, face_detector: str = "dlib") -> dict[str, float]:
     """The face detector alone, on every k-th frame; frames are decoded before."""
     from utils.FaceDetector import make_face_detector
 
     frames = first_frames(video, 60)
-    detector = make_face_detector("dlib")
+    detector = make_face_detector(face_detector)
 
     def work() -> int:
         for frame in frames[:: int(every)]:
