@@ -148,3 +148,23 @@ def test_from_s3_to_s3_is_what_a_local_run_writes(s3, tmp_path, engine):
     assert lines == script(environment, "classify.py", "-i", local)[0]
     table = client.get_object(Bucket="films", Key=f"{run}/verdicts.csv")["Body"].read().decode()
     assert table.count("\n") == 4 and f"{address}/out/video0.txt" in table
+
+
+def test_drawn_videos_are_delivered_too_and_faces_that_are_gone_are_removed(
+    bucket, face_video, tmp_path
+):
+    from utils.run.delivery import DeliveringExtractor, Finished
+    from utils.run.video_extraction import ExtractionOptions
+
+    (bucket / "face.avi").write_bytes(face_video.read_bytes())
+    for stale in ("face.face2.txt", "face.face3.txt"):
+        (bucket / stale).write_text("of an earlier run")
+    drawn = location("memory://bucket/drawn")
+    options = ExtractionOptions(bucket, visualize=True, visualize_path=drawn, faces=1)  # dlib
+    report = DeliveringExtractor(options).extract(bucket / "face.avi", bucket / "face.txt", False)
+    assert report.error == "" and report.video == bucket / "face.avi"
+    assert report.faces[0].file == bucket / "face.txt"
+    assert names_in(bucket) == {"face.avi", "face.txt"}
+    assert names_in(drawn) == {"face.avi_origin.avi", "face.avi_track.avi"}
+    assert Finished(bucket).holds(bucket / "face.txt")
+    assert not Finished(bucket).holds(bucket / "other.txt")

@@ -95,7 +95,11 @@ def add_completion(parser: argparse.ArgumentParser) -> None:
 def _termination_raised() -> Iterator[None]:
     """SIGTERM raises `Terminated`, in the main thread; elsewhere signals are not ours to handle."""
 
+    asked = False
+
     def end(*_: object) -> None:
+        nonlocal asked
+        asked = True
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
         raise Terminated
 
@@ -105,6 +109,12 @@ def _termination_raised() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
+    except BaseException as error:
+        if asked:  # compiled code (Ray's) makes other exceptions of what it is ended by
+            raise Terminated from None
+        if isinstance(error, SystemError) and isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
 

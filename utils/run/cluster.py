@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -32,8 +33,8 @@ FALSE_STARTS = 8  # one after the other, after which no more workers are hired
 class ClusterOptions:
     """What `--ray` and its companions say.
 
-    An empty `address` starts Ray on this machine; 0 `workers` are as many as the cluster holds;
-    `cpus` and `gpus` are what each takes, shares of a GPU too.
+    No `address` starts Ray here; 0 `workers` are as many as the cluster holds, `cpus` and `gpus`
+    what each takes.
     """
 
     address: str = ""
@@ -80,14 +81,16 @@ class Cluster:
         except ImportError:
             raise InputError("--ray: pip install -r requirements-ray.txt") from None
         self._ray, options = ray, self._options
-        where: dict[str, Any] = {"address": options.address}
-        if not options.address:
-            cpus = max(1, round(options.workers * options.cpus)) if options.workers else None
-            where = {"address": "local", "num_cpus": cpus, "include_dashboard": False}
+        cpus = round(options.workers * options.cpus) or None
+        local = {"address": "local", "num_cpus": cpus, "include_dashboard": False}
+        where: dict[str, Any] = {"address": options.address} if options.address else local
         code = worker_environment(ship=bool(options.address))
         where["runtime_env"] = self._closing.enter_context(code)
+        ended_by = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(**where, log_to_driver=False, logging_level=logging.CRITICAL)
+            with contextlib.suppress(ValueError):  # Ray's prints a stack; not in the main thread
+                signal.signal(signal.SIGTERM, ended_by)
         except Exception as error:  # Ray has many words for it
             self._closing.close()
             reason = str(error).splitlines()[0]
@@ -185,10 +188,9 @@ class _Crew:
             if self._false_starts >= FALSE_STARTS:
                 raise InputError(f"--ray: workers die as they start ({reason.splitlines()[-1]})")
             return None
-        if "node" in reason and "died" in reason and "worker process has died" not in reason:
-            attempt.losses += 1
-        else:
-            attempt.deaths += 1
+        of_node = "worker process has died" not in reason  # nor can it be reached
+        attempt.losses += of_node
+        attempt.deaths += not of_node
         if attempt.deaths < DEATHS and attempt.losses < LOSSES:
             return _LOST
         return Died(f"{attempt.deaths} workers and {attempt.losses} nodes died of it")
