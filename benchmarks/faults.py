@@ -272,6 +272,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     failed = False
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background shell
     with tempfile.TemporaryDirectory() as name:
         faults = Faults(Path(name), seed=given.seed)
         print(f"an undisturbed run takes {faults.seconds:.1f} s\n")

@@ -44,9 +44,7 @@ class ClusterOptions:
 
 
 @dataclass
-class _Attempt:
-    """A job, and how often it was begun in vain."""
-
+class _Attempt:  # a job, and how often it was begun in vain
     job: Any
     deaths: int = 0
     losses: int = 0
@@ -98,8 +96,8 @@ class Cluster:
         self._closing.callback(ray.shutdown)
         if not self.room():
             self._closing.close()
-            wanted = f"{options.cpus:g} CPUs and {options.gpus:g} GPUs"
-            raise InputError(f"--ray: no node has room for a worker of {wanted}")
+            each = f"{options.cpus:g} CPUs and {options.gpus:g} GPUs"
+            raise InputError(f"--ray: no node has room for a worker of {each}")
         return self
 
     def __exit__(self, *ending: object) -> None:
