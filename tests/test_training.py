@@ -19,7 +19,7 @@ from training.augmentation import (
 )
 from training.changed_videos import landmark_file, read_residues
 from training.clip_sampler import CLASSES, ClipSampler
-from training.cross_validate import deal
+from training.cross_validate import deal, held_out, trained_on
 from training.figures import Scale, ScoredTracks, auc_interval, fit_scale
 from training.labelled_tracks import (
     LabelledTrack,
@@ -269,6 +269,20 @@ def test_people_of_the_known_source_are_dealt_out(tracks):
     known = [replace(track, source="FF", dataset="FF++ c23") for track in tracks]
     assert len(set(deal(known, "source", 2))) == 2
     assert len(set(deal(known, "unseen-source", 2))) == 1
+
+
+def test_a_fold_of_families_learns_nothing_of_what_it_measures(tracks):
+    fold = held_out(tracks, "family", 2)
+    measured = set()
+    for number, family in enumerate(FAMILIES):
+        held = [track for track, own in zip(tracks, fold, strict=True) if own == number]
+        learnt = trained_on(tracks, fold, number, "family")
+        kept = [track for track, known in zip(tracks, learnt, strict=True) if known]
+        assert {track.family for track in held} <= {family, "real"}
+        assert kept and family not in {track.family for track in kept}
+        assert not {t.group for t in held} & {t.group for t in kept if not t.fake}
+        measured |= {track.family for track in held}
+    assert "real" in measured and len(measured) > 1
 
 
 def test_cross_validation_writes_what_is_said_of_each_track(

@@ -190,6 +190,16 @@ def parts(tracks: ScoredTracks) -> Iterator[tuple[str, ScoredTracks]]:
             yield f"{kind} / all real", tracks.where((kinds == kind) | ~tracks.fake)
 
 
+def folds(tracks: ScoredTracks) -> Iterator[tuple[str, ScoredTracks]]:
+    """Each fold, scored by networks of its own: with `--by family` a family that these never saw
+    beside the fold's real tracks."""
+    fold, families = tracks.column("fold"), tracks.column("family")
+    for number in np.unique(fold):
+        chosen = tracks.where(fold == number)
+        held = " and ".join(sorted(set(families[(fold == number) & tracks.fake])))
+        yield f"fold {number}: {held}", chosen
+
+
 def table(by_part: dict[str, Figures]) -> str:
     """Markdown; the weakest part first."""
     lines = ["| tracks | fake / all | AUC | 95 % | right when decided |", "|---|---|---|---|---|"]
@@ -221,6 +231,7 @@ def main() -> int:
     add("table", type=Path, help="CSV of scored tracks")
     add("--detector", choices=("mediapipe", "dlib"), help="tracks of this landmark detector only")
     add("--streams", nargs="+", choices=STREAMS, default=STREAMS)
+    add("--by-fold", action="store_true", help="a row a fold, for cross_validate --by family")
     add("--scale", type=Path, help="JSON of slope, offset and unclear; by default fitted here")
     add("--output", type=Path, help="JSON of all figures and of the scale")
     given = parser.parse_args()
@@ -232,7 +243,8 @@ def main() -> int:
         scale = Scale(content["slope"], content["offset"], tuple(content["unclear"]))
     else:
         scale = fit_scale(tracks)
-    by_part = {name: figures(of, scale) for name, of in parts(tracks)}
+    of_parts = folds(tracks) if given.by_fold else parts(tracks)
+    by_part = {name: figures(of, scale) for name, of in of_parts}
     print(f"slope {scale.slope:.4f}, offset {scale.offset:.4f}, unclear {scale.unclear}\n")
     print(table(by_part), labels_table(tracks, scale), sep="\n\n")
     if given.output:

@@ -118,7 +118,7 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     add(
         "--videos",
         nargs="+",
-        type=Path,
+        type=location,
         default=[Path("input")],
         metavar="DIR",
         help="where --report and -v look for the videos of landmark files (default: input)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import count, takewhile
 from pathlib import Path
@@ -59,8 +60,9 @@ def _read_values(path: Path) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # "input contained no data": checked below
-            source = path.open(encoding="utf-8") if at_address(path) else path
-            values = np.loadtxt(source, ndmin=2, encoding="utf-8")
+            opened = path.open(encoding="utf-8") if at_address(path) else nullcontext(path)
+            with opened as source:
+                values = np.loadtxt(source, ndmin=2, encoding="utf-8")
     except (ValueError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0].split("; use")[0]
         raise InputError(f"{path}: not a landmark file ({reason})") from None

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..locations import fetched
 from ..verdict.results import ClipScore
 from ..video.frames import Video
 from ..video.visualization import draw_landmarks
@@ -90,7 +91,7 @@ def clip_pictures(
         side = max(1.0, ROOM * float(sizes.mean())) if len(points) else 1.0
         for number in of_clip:
             places[number] = ((low + high) / 2, side, score_rgb(clip.score))
-    with Video(video) as opened:
+    with fetched(video) as on_disk, Video(on_disk) as opened:
         for number, picture in enumerate(opened.pictures()):
             if number in wanted:
                 pictures[number] = _cut(picture, landmarks[number], *places[number])

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..console import say
 from ..errors import InputError
+from ..locations import fetched
 from ..verdict.results import ClipScore, VideoResult
 from ..video.frames import Video
 from ..video.visualization import draw_landmarks, write_name
@@ -49,7 +50,11 @@ class OverlayWriter(ByVideo):
         placed = [landmarks_by_frame(face.path) for face in drawn]
         name = f"{self._names.of(drawn[0])}_scores.{self._suffix}"
         try:
-            with Video(video) as opened, VideoWriter(self._folder / name, opened.fps) as writer:
+            with (
+                fetched(video) as on_disk,
+                Video(on_disk) as opened,
+                VideoWriter(self._folder / name, opened.fps) as writer,
+            ):
                 for number, picture in enumerate(opened.pictures()):
                     writer.write(self._draw(number, opened.announced, picture, drawn, placed))
         except InputError as error:

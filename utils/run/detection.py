@@ -10,6 +10,7 @@ from pathlib import Path
 from ..console import say
 from ..inputs import list_files
 from ..landmark_files.text import SUFFIX, face_number, faces_beside
+from ..locations import location
 from ..shared import FAKE_THRESHOLD
 from ..verdict.results import VideoResult
 from ..video.frames import IMAGE_PATTERN, VIDEO_SUFFIXES
@@ -158,7 +159,7 @@ def detect(
     """Tells fake videos from real ones. Networks and detectors are kept for the next call.
 
     Args:
-        inputs: videos, landmark files or folders of them.
+        inputs: videos, landmark files, or folders or addresses of them.
         weights, model_weights, score, threshold: as the flags of `classify.py`.
         landmarks_path: where landmarks of videos are written, or found if they are there already.
         recursive: whether folders below folders are searched.
@@ -170,8 +171,8 @@ def detect(
         InputError: an input does not exist, or weights or a detector cannot be had.
     """
     named = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    landmark_files, videos = list_inputs([Path(one) for one in named], recursive)
+    landmark_files, videos = list_inputs([location(str(one)) for one in named], recursive)
     classifier = _classifier(weights, Path(model_weights), score, threshold)
-    extraction = default_extraction(Path(landmarks_path)) if videos else None
+    extraction = default_extraction(location(str(landmarks_path))) if videos else None
     found = detect_each(landmark_files, videos, classifier, extraction)
     return Detection(classifier.name, threshold, list(found))
