@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from .errors import InputError
-from .locations import location, readable
+from .locations import location, reachable
 
 LIST_MARK = "@"  # @list.txt: a file that names inputs, one a line
 
@@ -57,7 +57,7 @@ def list_files(
     """
     files: list[Path] = []
     for given in named_inputs(inputs):
-        with readable(given, "listed"):
+        with reachable(given, "listed"):
             files += _files_of(given, belongs, if_none, recursive, exists, say)
     return list(dict.fromkeys(files))
 

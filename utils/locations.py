@@ -43,7 +43,7 @@ def at_address(place: Path) -> bool:
 
 
 @contextmanager
-def readable(place: Path, task: str) -> Iterator[None]:
+def reachable(place: Path, task: str) -> Iterator[None]:
     """Turns what storage at an address raises into one line; on disk nothing changes.
 
     Raises:
@@ -72,7 +72,7 @@ def fetched(place: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="lrnet-fetched-") as folder:
         copy = Path(folder) / place.name
-        with readable(place, "read"):
+        with reachable(place, "read"):
             place.fs.get_file(place.path, str(copy))
         yield copy
 
@@ -83,7 +83,7 @@ def deliver(files: Iterable[Path], folder: Path) -> None:
     Raises:
         InputError: they cannot be written.
     """
-    with readable(folder, "written"):
+    with reachable(folder, "written"):
         for file in files:
             partial = folder / f".lrnet-{uuid.uuid4().hex}.partial"
             try:
@@ -101,7 +101,7 @@ def names_in(folder: Path) -> set[str]:
     Raises:
         InputError: it cannot be listed.
     """
-    with readable(folder, "listed"):
+    with reachable(folder, "listed"):
         try:
             keys = folder.fs.ls(folder.path, detail=False)
         except FileNotFoundError:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..console import printable
 from ..errors import InputError
-from ..locations import at_address, readable
+from ..locations import at_address, reachable
 from ..shared import FORMATS, LANDMARKS, VALUES_PER_FRAME
 from ..whole_file import WholeFile
 from .formats import recognise_format
@@ -89,7 +89,7 @@ def read_landmarks(path: Path) -> LandmarkTrack:
     if not at_address(path) and path.exists() and not path.is_file():
         raise InputError(f"{path}: not a file")
     try:
-        with readable(path, "read"):
+        with reachable(path, "read"):
             header = read_header(path)
             values = _read_values(path)
     except OSError as error:

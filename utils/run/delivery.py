@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..landmark_files.text import faces_beside
-from ..locations import at_address, deliver, fetched, names_in, readable
+from ..locations import at_address, deliver, fetched, names_in, reachable
 from .video_extraction import ExtractionOptions, VideoExtractor, VideoReport
 
 
@@ -57,7 +57,7 @@ class DeliveringExtractor:
         if not at_address(output):
             return
         others = faces_beside(local)
-        with readable(output, "written"):
+        with reachable(output, "written"):
             for stale in (output, *_beyond(output, others)):
                 stale.unlink(missing_ok=True)
         deliver([*others, local], output.parent)
