@@ -171,7 +171,7 @@ class Faults:
         with self.place() as place:
             size = int(self._random.integers(100, 30_000))
             limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))  # noqa: E731
-            status, lines = place.run("--detect_every", "1", preexec_fn=limit)
+            status, lines = place.run(preexec_fn=limit)
             return status != 0, self._one_line_each(place, status, lines)
 
     def small_disk(self) -> tuple[bool, list[str]]:
@@ -198,7 +198,7 @@ class Faults:
             wrong.append(f"said {lines}")
         if status and not any("cannot be written" in line or "File too" in line for line in lines):
             wrong.append(f"does not say why: {lines}")
-        return wrong + (self.wrong_after_rerun(place, "--detect_every", "0") if rerun else [])
+        return wrong + (self.wrong_after_rerun(place) if rerun else [])
 
     def vanishing_input(self) -> tuple[bool, list[str]]:
         """Videos are moved away at a random moment, and come back before the rerun."""

@@ -142,6 +142,17 @@ def faces_beside(main: Path) -> list[Path]:
     return list(takewhile(lambda path: path.is_file(), paths))
 
 
+def make_way(main: Path, faces: int) -> None:
+    """Removes what stands where the files of a video's `faces` are to be written: the main one's,
+    without which nothing counts as complete, and those of more faces, the last first.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    for stale in (main, *reversed(faces_beside(main)[faces - 1 :])):
+        stale.unlink(missing_ok=True)
+
+
 def output_names(videos: list[Path]) -> list[str]:
     """File names for the landmarks of videos: `<stem>.txt`, or `<name>.txt` where stems meet.
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from ..errors import InputError
-from ..landmark_files.text import faces_beside
+from ..landmark_files.text import faces_beside, make_way
 from ..locations import at_address, deliver, fetched, names_in, reachable
 from .video_extraction import ExtractionOptions, VideoExtractor, VideoReport
 
@@ -58,14 +57,8 @@ class DeliveringExtractor:
             return
         others = faces_beside(local)
         with reachable(output, "written"):
-            for stale in (output, *_beyond(output, others)):
-                stale.unlink(missing_ok=True)
+            make_way(output, 1 + len(others))
         deliver([*others, local], output.parent)
-
-
-def _beyond(output: Path, others: list[Path]) -> Iterator[Path]:
-    """What an earlier run wrote of more faces, the last first."""
-    yield from reversed(faces_beside(output)[len(others) :])
 
 
 class Finished:

@@ -20,7 +20,7 @@ from ..FaceDetector.interface import FaceDetector
 from ..landmark_files.crop_boxes import describe_boxes
 from ..landmark_files.precomputed import find_precomputed, read_precomputed
 from ..landmark_files.segments import describe_segments
-from ..landmark_files.text import LandmarkTrack, face_path, faces_beside, write_landmarks
+from ..landmark_files.text import LandmarkTrack, face_path, make_way, write_landmarks
 from ..landmark_utils import (
     CalibratedTrack,
     calibrate_landmarks,
@@ -250,8 +250,7 @@ class VideoExtractor:
         A run that is killed in between leaves faces 2 to some number, without a gap.
         """
         try:
-            for stale in (output, *reversed(faces_beside(output)[len(faces) - 1 :])):
-                stale.unlink(missing_ok=True)
+            make_way(output, len(faces))
         except OSError as error:
             raise InputError(f"{output}: cannot be written ({error.strerror})") from None
         reports = []
