@@ -36,9 +36,6 @@ def pass_through(deaths: Path, every: int, number: int) -> int:
     return number
 
 
-def nothing() -> None: ...
-
-
 def simulate(tasks: int, failing: float, workers: int) -> int:
     """Prints the figures of one run; how many tasks were lost or came twice."""
     every = round(1 / failing) if failing else 0
@@ -49,7 +46,7 @@ def simulate(tasks: int, failing: float, workers: int) -> int:
         Cluster(ClusterOptions(workers=workers)) as cluster,
     ):
         work = partial(pass_through, Path(folder), every)
-        done = cluster.run(work, range(tasks), nothing)
+        done = cluster.run(work, range(tasks))
         began = time.monotonic()
         for count, (number, result) in enumerate(progress(done, total=tasks, unit="task"), 1):
             came[number] += number == result

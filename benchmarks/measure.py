@@ -8,10 +8,14 @@ import statistics
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from benchmarks.cases import KEEP_BUSY
 
 PROJECT = Path(__file__).resolve().parent.parent
 SAMPLE_SECONDS = 0.05
@@ -50,13 +54,17 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
+def _start(command: list[str], stderr: int = subprocess.PIPE, **more: str) -> subprocess.Popen:
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "LRNET_OFFLINE": "1", **more}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment
+    )
+
+
 def run_once(command: list[str]) -> tuple[str, float, float]:
     """What a command prints, its tree's peak memory in MB, and its CPU seconds."""
     before = os.times()
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "LRNET_OFFLINE": "1"}
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
+    process = _start(command)
     peak, done = [0.0], threading.Event()
     watcher = threading.Thread(target=_watch_memory, args=(psutil.Process(process.pid), peak, done))
     watcher.start()
@@ -70,12 +78,33 @@ def run_once(command: list[str]) -> tuple[str, float, float]:
     return printed, peak[0], cpu - before.children_user - before.children_system
 
 
+@contextmanager
+def kept_busy(case: str, *arguments: object, copies: int) -> Iterator[None]:
+    """Does the work of a case again and again, in `copies` processes, until the block ends."""
+    processes = [
+        _start(_command(case, *arguments), subprocess.DEVNULL, **{KEEP_BUSY: "1"})
+        for _ in range(copies)
+    ]
+    try:
+        for process in processes:
+            if not process.stdout.readline():  # it says when its set-up is over
+                raise RuntimeError(f"{case} {arguments}: ended in its set-up")
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def _command(case: str, *arguments: object) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.cases", case, *map(str, arguments)]
+
+
 def measure(case: str, *arguments: object, repeats: int) -> Cost:
     """The median cost of a case of `benchmarks.cases`."""
     costs = []
     for _ in range(repeats):
-        command = [sys.executable, "-m", "benchmarks.cases", case, *map(str, arguments)]
-        printed, peak, cpu = run_once(command)
+        printed, peak, cpu = run_once(_command(case, *arguments))
         said = json.loads(printed.splitlines()[-1])
         costs.append(Cost(said["seconds"], said["units"], peak, cpu))
     return Cost(

@@ -18,9 +18,6 @@ ray = pytest.importorskip("ray", reason="Ray is missing: pip install -r requirem
 FLAGS = ("--fd", "blazeface", "--ld", "mediapipe")
 
 
-def nothing() -> None: ...
-
-
 def square_or_die(number: int) -> int:
     if number == 3:
         os.abort()
@@ -58,19 +55,19 @@ def contents(folder) -> dict[str, bytes]:
 
 
 def test_a_job_that_kills_its_worker_twice_is_set_aside(cluster):
-    done = dict(cluster.run(square_or_die, [1, 2, 3, 4], nothing))
+    done = dict(cluster.run(square_or_die, [1, 2, 3, 4]))
     assert done == {1: 1, 2: 4, 3: Died(f"{DEATHS} workers and 0 nodes died of it"), 4: 16}
 
 
 def test_what_a_job_raises_is_raised_here(cluster):
     with pytest.raises(InputError, match="five"):
-        list(cluster.run(square_or_die, [5], nothing))
+        list(cluster.run(square_or_die, [5]))
 
 
 def test_a_job_whose_worker_dies_is_done_again_and_no_other_is(cluster, tmp_path):
     from functools import partial
 
-    done = list(cluster.run(partial(die_once, tmp_path), range(9), nothing))
+    done = list(cluster.run(partial(die_once, tmp_path), range(9)))
     assert sorted(done) == [(number, number) for number in range(9)]
     begun = {int(path.name): len(path.read_text().split()) for path in tmp_path.iterdir()}
     assert begun == {number: 2 if number % 4 == 0 else 1 for number in range(9)}

@@ -20,23 +20,20 @@ def square_or_die(number: int) -> int:
     return number**2
 
 
-def nothing() -> None: ...
-
-
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_job_that_kills_its_worker_costs_no_other(workers):
-    done = dict(run_in_workers(square_or_die, [1, 2, 3, 4, 6], workers, nothing))
+    done = dict(run_in_workers(square_or_die, [1, 2, 3, 4, 6], workers))
     assert done.pop(3) == Died("SIGSEGV")
     assert done == {1: 1, 2: 4, 4: 16, 6: 36}
 
 
 def test_what_a_job_raises_is_raised_here():
     with pytest.raises(ValueError, match="five"):
-        list(run_in_workers(square_or_die, [5], 1, nothing))
+        list(run_in_workers(square_or_die, [5], 1))
 
 
 def test_leaving_early_ends_the_workers():
-    done = run_in_workers(time.sleep, [0, 60, 60], 2, nothing)
+    done = run_in_workers(time.sleep, [0, 60, 60], 2)
     next(done)
     began = time.monotonic()
     done.close()

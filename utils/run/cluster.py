@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from ..errors import InputError
 from .shipped_code import worker_environment
-from .workers import Died
+from .workers import Died, Start
 
 Job = TypeVar("Job")
 LOOK_SECONDS = 5.0  # between two looks for nodes that came
@@ -53,10 +53,11 @@ class _Attempt:  # a job, and how often it was begun in vain
 class _Worker:
     """An actor: one process, in the driver's folder where the node has it."""
 
-    def __init__(self, folder: str, start: Callable[[], None]) -> None:
+    def __init__(self, folder: str, start: Start) -> None:
         with contextlib.suppress(OSError):
             os.chdir(folder)
-        start()
+        if start is not None:
+            start()
 
     def ready(self) -> None: ...
 
@@ -115,7 +116,7 @@ class Cluster:
         return min(room, options.workers or room)
 
     def run(
-        self, work: Callable[[Job], Any], jobs: Sequence[Job], start: Callable[[], None]
+        self, work: Callable[[Job], Any], jobs: Sequence[Job], start: Start = None
     ) -> Iterator[tuple[Job, Any]]:
         """As `run_in_workers`, but that a job whose worker or node dies is begun again elsewhere;
         `Died` where it has killed `DEATHS` workers or lost `LOSSES` nodes.
@@ -145,7 +146,7 @@ class Cluster:
 class _Crew:
     """The actors, and what each is doing."""
 
-    def __init__(self, ray: Any, options: ClusterOptions, start: Callable[[], None]) -> None:
+    def __init__(self, ray: Any, options: ClusterOptions, start: Start) -> None:
         self._ray, self._start = ray, start
         self._kind = ray.remote(_Worker).options(num_cpus=options.cpus, num_gpus=options.gpus)
         self._at_work: dict[Any, tuple[Any, _Attempt | None]] = {}  # by what is awaited

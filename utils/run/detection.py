@@ -18,7 +18,7 @@ from ..weights.sets import AUTO, PROJECT_WEIGHTS
 from .classification import FILES_AT_ONCE, LandmarkClassifier, load_landmark_classifier
 from .cluster import Cluster
 from .detector_choice import choose_detectors, choose_device
-from .extraction import extract_each, keep_memory_flat
+from .extraction import extract_each
 from .video_extraction import ExtractionOptions, VideoReport
 from .workers import Died
 
@@ -102,7 +102,7 @@ def _classify_on_cluster(
     done: dict[int, list[VideoResult]] = {}
     following = 0
     work = partial(_classify_batch, classifier.origin)
-    for (number, batch), results in cluster.run(work, list(enumerate(batches)), keep_memory_flat):
+    for (number, batch), results in cluster.run(work, list(enumerate(batches))):
         if isinstance(results, Died):
             why = f"classifying it killed its worker ({results})"
             results = [VideoResult(p.name, p, error=f"{p}: {why}") for p in batch]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
 import signal
 import sys
@@ -24,9 +22,6 @@ from .delivery import DeliveringExtractor, Finished
 from .run_log import RunLog
 from .video_extraction import ExtractionOptions, VideoReport
 from .workers import Died, run_in_workers
-
-M_MMAP_THRESHOLD = -3  # of mallopt, in glibc's malloc.h
-LARGE_BLOCK = 128 << 10  # bytes; smaller than any picture that a face is found in
 
 
 def list_videos(
@@ -147,18 +142,7 @@ def _run(
     return _run_here(jobs, options)
 
 
-def keep_memory_flat() -> None:
-    """Tells glibc to give large blocks back at once.
-
-    A picture that is freed leaves a hole; the few landmarks that stay lie in it, so that the next
-    picture does not fit, and memory grows by a hole a frame. Other C libraries do without.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
-
-
 def _run_here(jobs: list[tuple[Path, Path]], options: ExtractionOptions) -> Iterator[VideoReport]:
-    keep_memory_flat()
     extractor = DeliveringExtractor(options) if jobs else None
     for video, output in progress(jobs, desc="videos", unit="video"):
         assert extractor is not None
@@ -180,7 +164,6 @@ def _run_in_processes(
 def _start_worker(options: ExtractionOptions) -> None:
     import cv2
 
-    keep_memory_flat()
     cv2.setNumThreads(options.threads)
     # torch, which is not imported yet
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))

@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
 Job = TypeVar("Job")
+Start = Callable[[], None] | None  # what a worker does first
 LEAVING_SECONDS = 5.0  # that a worker is waited for
 
 
@@ -34,7 +35,7 @@ def how_it_ended(exit_code: int | None) -> str:
 class _Worker(Generic[Job]):
     """A process and the job that it has, if any."""
 
-    def __init__(self, work: Callable[[Job], Any], start: Callable[[], None]) -> None:
+    def __init__(self, work: Callable[[Job], Any], start: Start) -> None:
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(work, start, theirs), daemon=True)
@@ -63,8 +64,9 @@ class _Worker(Generic[Job]):
             self.process.kill()
 
 
-def _serve(work: Callable, start: Callable[[], None], connection: Connection) -> None:
-    start()
+def _serve(work: Callable, start: Start, connection: Connection) -> None:
+    if start is not None:
+        start()
     while True:
         try:
             job = connection.recv()
@@ -81,7 +83,7 @@ def _serve(work: Callable, start: Callable[[], None], connection: Connection) ->
 
 
 def run_in_workers(
-    work: Callable[[Job], Any], jobs: Iterable[Job], workers: int, start: Callable[[], None]
+    work: Callable[[Job], Any], jobs: Iterable[Job], workers: int, start: Start = None
 ) -> Iterator[tuple[Job, Any]]:
     """Each job and what `work` made of it, as they are done; `Died` where it killed its worker.
 

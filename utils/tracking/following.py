@@ -33,16 +33,24 @@ def assign(last_boxes: np.ndarray, boxes: np.ndarray) -> list[int | None]:
     Args:
         last_boxes: (m, 4), where the faces were; boxes: (n, 4 or more), what was found.
     """
-    from scipy.optimize import linear_sum_assignment
-
     chosen: list[int | None] = [None] * len(last_boxes)
     if not len(last_boxes) or not len(boxes):
         return chosen
     shared = np.array([overlaps(last, boxes[:, :4]) for last in last_boxes])
-    for face, box in zip(*linear_sum_assignment(-shared), strict=True):
+    for face, box in _pairs(shared):
         if shared[face, box] >= LEAST_OVERLAP:
             chosen[face] = int(box)
     return chosen
+
+
+def _pairs(shared: np.ndarray) -> list[tuple[int, int]]:
+    """Rows and columns, each once, that have the largest sum in a matrix (m, n)."""
+    if min(shared.shape) == 1:  # the most videos; SciPy's import takes longer than all of theirs
+        row, column = np.unravel_index(shared.argmax(), shared.shape)
+        return [(int(row), int(column))]
+    from scipy.optimize import linear_sum_assignment
+
+    return list(zip(*linear_sum_assignment(-shared), strict=True))
 
 
 def follows(landmarks: np.ndarray, last: np.ndarray) -> bool:

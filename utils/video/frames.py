@@ -28,6 +28,7 @@ from .display import (
     square_pixels,
     tone_map,
 )
+from .pixels import PixelConverter, filter_chain
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"}
@@ -35,6 +36,8 @@ VIDEO_SUFFIXES = frozenset(
 )
 DEFAULT_FPS = 25.0  # for containers that do not say
 HIGHEST_FPS = 1000.0
+# one picture a frame; frames that are not interlaced pass as they are
+DEINTERLACING = "bwdif", "mode=send_frame:deint=interlaced"
 LARGEST_LOSS = 0.1  # of the frames; a video that lost more is damaged
 IMAGE_PATTERN = re.compile(r"%0?\d*d")  # names an image sequence, as FFmpeg does
 
@@ -148,13 +151,12 @@ class _Decoder:
     """One pass over the video stream that a player would choose."""
 
     def __init__(self, path: Path, image_rate: float, threads: int) -> None:
-        from av.video.reformatter import VideoReformatter
-
         self._path = path
         self._container = _open_container(path, image_rate)
         self.lost = 0
-        self._graph: Any = None
-        self._reformatter = VideoReformatter()
+        self._threads = threads
+        self._deinterlacer: Any = None
+        self._pixels = PixelConverter(threads)
         try:
             self._stream = self._choose_stream()
             context = self._stream.codec_context
@@ -276,57 +278,36 @@ class _Decoder:
             yield frame
 
     def _whole_pictures(self) -> Iterator[Any]:
-        """Frames; interlaced ones, and what follows them, go through a deinterlacer."""
+        """Frames; from the first interlaced one on they go through a deinterlacer."""
         for frame in self._all_decoded():
-            if self._graph is None and not frame.interlaced_frame:
+            if self._deinterlacer is None and not frame.interlaced_frame:
                 yield frame
                 continue
-            if self._graph is None:
-                self._graph = self._deinterlacer(frame)
-            self._graph.push(frame)
+            if self._deinterlacer is None:
+                self._deinterlacer = filter_chain(frame, self._threads, DEINTERLACING)
+            self._deinterlacer.push(frame)
             yield from self._pulled()
-        if self._graph is not None:
-            self._graph.push(None)
+        if self._deinterlacer is not None:
+            self._deinterlacer.push(None)
             yield from self._pulled()
-
-    def _deinterlacer(self, frame: Any) -> Any:
-        """bwdif: one picture a frame; frames that are not interlaced pass as they are."""
-        import av.filter
-
-        graph = av.filter.Graph()
-        source = graph.add_buffer(
-            width=frame.width,
-            height=frame.height,
-            format=frame.format,
-            time_base=frame.time_base or self._stream.time_base,
-        )
-        bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
-        sink = graph.add("buffersink")
-        source.link_to(bwdif)
-        bwdif.link_to(sink)
-        graph.configure()
-        return graph
 
     def _pulled(self) -> Iterator[Any]:
         import av
 
         while True:
             try:
-                yield self._graph.pull()
+                yield self._deinterlacer.pull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
 
     def _show(self, frame: Any) -> np.ndarray:
         """The picture that a player shows, uint8 (H, W, 3) BGR."""
         if self._hdr:
-            picture = tone_map(self._as("rgb48le", frame), frame.color_trc)
+            picture = tone_map(self._pixels(frame, "rgb48le"), frame.color_trc)
         elif self._alpha:
-            picture = over_black(self._as("bgra", frame))
+            picture = over_black(self._pixels(frame, "bgra"))
         else:
-            picture = self._as("bgr24", frame)
+            picture = self._pixels(frame, "bgr24")
         if self._stored_size != self._size:
             picture = cv2.resize(picture, self._stored_size, interpolation=cv2.INTER_CUBIC)
         return self._orientation.apply(picture)
-
-    def _as(self, pixels: str, frame: Any) -> np.ndarray:
-        return self._reformatter.reformat(frame, format=pixels).to_ndarray()
