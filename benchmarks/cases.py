@@ -239,10 +239,11 @@ def fan_ours(frames: str, batch: str, precision: str) -> dict[str, float]:
     """FAN with random weights, batched."""
     import torch
 
-    from utils.LandmarkDetector.fan import FanLandmarkDetector
+    from utils.LandmarkDetector.fan import FanLandmarkDetector, FanNetwork
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    detector = FanLandmarkDetector(_random_fan_weights(), device, int(batch), precision)
+    network = FanNetwork(_random_fan_weights(), device, precision)
+    detector = FanLandmarkDetector(network, int(batch))
     pictures = np.random.default_rng(1).integers(0, 255, (int(batch), 480, 640, 3), np.uint8)
     boxes = np.tile([200.0, 100, 400, 300], (int(batch), 1))
     detector.detect(list(pictures), boxes)  # warm

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 from benchmarks.measure import PROJECT, Cost, measure, run_once
@@ -96,10 +97,13 @@ def help_rows(repeats: int) -> Iterator[Row]:
 
 
 def fan_rows(repeats: int) -> Iterator[Row]:
-    library = measure("fan_library", 8, repeats=repeats)
+    import torch
+
+    frames, batches = (512, (1, 32, 128)) if torch.cuda.is_available() else (8, (1, 4, 8))
+    library = measure("fan_library", frames, repeats=repeats)
     yield Row("FAN, face-alignment's own call", library)
-    for batch, precision in ((1, "fp32"), (4, "fp32"), (8, "fp32"), (1, "bf16"), (8, "bf16")):
-        cost = measure("fan_ours", 8, batch, precision, repeats=repeats)
+    for precision, batch in product(("fp32", "bf16"), batches):
+        cost = measure("fan_ours", frames, batch, precision, repeats=repeats)
         name = f"FAN, ours, {precision}, batch {batch}"
         yield Row(name, cost, cost.rate / library.rate, "face-alignment")
 

@@ -61,6 +61,21 @@ def empty_video(tmp_path_factory, face_frames) -> Path:
     return write_video(tmp_path_factory.mktemp("empty") / "empty.avi", list(noise))
 
 
+@pytest.fixture(scope="session")
+def random_fan_weights(tmp_path_factory) -> Path:
+    """FAN's weights are not to be had here: random ones of the right shape, peaks lifted to 1."""
+    import torch
+    from face_alignment.models import FAN
+
+    torch.manual_seed(3)
+    network = FAN(4)
+    with torch.no_grad():
+        network.l3.bias += 1
+    path = tmp_path_factory.mktemp("fan") / "random_fan.pth.tar"
+    torch.save(network.state_dict(), path)
+    return path
+
+
 @pytest.fixture
 def wandering_landmarks(random) -> np.ndarray:
     """Normalized landmarks (90, 68, 2) of a face that moves a little, on the grid of 1/200."""

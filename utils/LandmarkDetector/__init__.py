@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from ..shared import LANDMARK_DETECTORS
 from ..weights.detector_models import DETECTOR_FILES, obtain_models
@@ -15,6 +18,7 @@ def make_landmark_detector(
     model_weights: Path | None = None,
     precision: str = "fp32",
     threads: int = 1,
+    network: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> LandmarkDetector:
     """Builds a landmark detector once, for any number of videos.
 
@@ -24,17 +28,23 @@ def make_landmark_detector(
         model_weights: a folder in which model files are looked for first.
         precision: `fp32` or `bf16`, of FAN.
         threads: of MediaPipe's mesh; what it finds does not depend on them.
+        network: a `FanNetwork` that serves several detectors; None: FAN gets its own.
 
     Raises:
         InputError: the detector's model cannot be had.
     """
     if name not in LANDMARK_DETECTORS:
         raise ValueError(f"unknown landmark detector {name!r}")
+    if name == "fan" and network is not None:
+        from .fan import BATCH_ON_GPU, FanLandmarkDetector
+
+        return FanLandmarkDetector(network, BATCH_ON_GPU)
     files = obtain_models(DETECTOR_FILES[name], model_weights)
     if name == "fan":
-        from .fan import FanLandmarkDetector
+        from .fan import BATCH_ON_CPU, BATCH_ON_GPU, FanLandmarkDetector, FanNetwork
 
-        return FanLandmarkDetector(*files, device, precision=precision)
+        batch_size = BATCH_ON_CPU if device == "cpu" else BATCH_ON_GPU
+        return FanLandmarkDetector(FanNetwork(*files, device, precision), batch_size)
     if name == "mediapipe":
         from .mediapipe_mesh import MediaPipeMesh
 

@@ -1,32 +1,36 @@
 """FAN (Bulat and Tzimiropoulos, ICCV 2017), 2-D, as the package `face-alignment` carries it.
 
-The package's crop and heat-map functions are called as they are; what differs is that the faces of
-several frames, and their mirror images, go through the network in one pass.
+The package's crop and its way from heat maps to the frame are called as they are; what differs is
+that the faces of several frames, and their mirror images, go through the network in one pass, and
+that of the heat maps only their peaks leave the device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from ..errors import InputError
 from ..face_boxes import box_of_landmarks
+from .gathered_calls import GatheredCalls
 from .interface import Found
 
 BATCH_ON_CPU = 1  # frames; two cores are slower with more (benchmarks/README.md)
-BATCH_ON_GPU = 32
+BATCH_ON_GPU = 32  # frames of one video
+LARGEST_BATCH = 128  # frames of several videos that share a GPU
+PEAK_SHIFT = 0.25  # of a cell, towards the larger neighbour
 
 
-class FanLandmarkDetector:
-    """See `utils.LandmarkDetector.interface.LandmarkDetector`; scores are mean heat-map peaks.
+class FanNetwork:
+    """Faces to the peaks of their heat maps.
 
     Args:
         weights: the file `2DFAN4-11f355bf06.pth.tar`.
-        device: `cpu` or `cuda`.
-        batch_size: frames in one forward pass; by default what suits the device.
+        device: as PyTorch names it.
         precision: `fp32`, or `bf16`: faster where the processor has it; heat maps then differ by
             less than 1 % of their deviation (mean; random weights).
 
@@ -34,18 +38,10 @@ class FanLandmarkDetector:
         InputError: the weights do not fit.
     """
 
-    name = "fan"
-    detect_every = 1
-    least_score = 0.1
-    calibration = "published"
-
-    def __init__(
-        self, weights: Path, device: str, batch_size: int | None = None, precision: str = "fp32"
-    ) -> None:
+    def __init__(self, weights: Path, device: str, precision: str = "fp32") -> None:
         import torch
         from face_alignment.models import FAN
 
-        self.batch_size = batch_size or (BATCH_ON_CPU if device == "cpu" else BATCH_ON_GPU)
         self._device = device
         self._network = FAN(4)
         try:
@@ -61,11 +57,85 @@ class FanLandmarkDetector:
         }
         self._network.to(device, **self._layout).eval()
 
+    def __call__(self, faces: np.ndarray) -> np.ndarray:
+        """Column, row and height of each peak, (n, 68, 3) float32, for `heatmaps`' faces."""
+        import torch
+
+        with torch.inference_mode():
+            return peaks(self.heatmaps(faces)).cpu().numpy()
+
+    def heatmaps(self, faces: np.ndarray) -> Any:
+        """Mean heat maps, a tensor (n, 68, 64, 64) on the device, of faces, uint8 (n, 256, 256, 3)
+        RGB, and their mirrors."""
+        import torch
+        from face_alignment.utils import flip
+
+        batch = torch.from_numpy(faces).to(self._device).permute(0, 3, 1, 2).float() / 255
+        with torch.inference_mode():
+            both = torch.cat([batch, flip(batch)]).to(**self._layout)
+            said = self._network(both)[-1].float()
+            plain, mirrored = said.split(len(faces))
+            return (plain + flip(mirrored, is_label=True)) / 2
+
+
+def peaks(heatmaps: Any) -> Any:
+    """Where heat maps (n, 68, h, w) peak, as `face_alignment.utils.get_preds_fromhm` says it, and
+    how high: a tensor (n, 68, 3) on the same device.
+
+    A peak is a cell's middle, moved a quarter of a cell towards its larger neighbour on each axis;
+    cells at the rim are not moved.
+    """
+    import torch
+
+    rows, columns = heatmaps.shape[-2:]
+    flat = heatmaps.flatten(-2)
+    height, cell = flat.max(dim=-1)
+    x, y = cell % columns, cell // columns
+    inside = (x > 0) & (x < columns - 1) & (y > 0) & (y < rows - 1)
+
+    def at(step: int) -> Any:
+        near = (cell + step).clamp(0, rows * columns - 1)
+        return flat.gather(-1, near.unsqueeze(-1)).squeeze(-1)
+
+    shift = torch.stack([at(1) - at(-1), at(columns) - at(-columns)], dim=-1).sign() * PEAK_SHIFT
+    middle = torch.stack([x, y], dim=-1) + 0.5
+    return torch.cat([middle + shift * inside.unsqueeze(-1), height.unsqueeze(-1)], dim=-1)
+
+
+class SharedFan:
+    """FAN on one device or several, for many threads: their faces share batches."""
+
+    def __init__(self, weights: Path, devices: Sequence[str], precision: str = "fp32") -> None:
+        networks = [FanNetwork(weights, device, precision) for device in devices]
+        self._calls = GatheredCalls(networks, LARGEST_BATCH)
+
+    def peaks(self, faces: np.ndarray) -> np.ndarray:
+        """See `FanNetwork`."""
+        return self._calls(faces)
+
+
+class FanLandmarkDetector:
+    """See `utils.LandmarkDetector.interface.LandmarkDetector`; scores are mean heat-map peaks.
+
+    Args:
+        network: does what a `FanNetwork` does, wherever it is.
+        batch_size: frames that it gets at once.
+    """
+
+    name = "fan"
+    detect_every = 1
+    least_score = 0.1
+    calibration = "published"
+
+    def __init__(self, network: Callable[[np.ndarray], np.ndarray], batch_size: int) -> None:
+        self.batch_size = batch_size
+        self._network = network
+
     def place_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
         return box[:4]
 
     def detect(self, frames: Sequence[np.ndarray], places: Sequence[np.ndarray]) -> list[Found]:
-        from face_alignment.utils import crop, get_preds_fromhm
+        from face_alignment.utils import crop
 
         squares = [_centre_and_scale(box) for box in places]
         faces = [
@@ -73,26 +143,19 @@ class FanLandmarkDetector:
             for frame, (centre, scale) in zip(frames, squares, strict=True)
         ]
         found = []
-        for heatmaps, (centre, scale) in zip(self.heatmaps(faces), squares, strict=True):
-            _, points, peaks = get_preds_fromhm(heatmaps[None], centre, scale)
-            landmarks = np.asarray(points[0], float)
-            score = float(np.clip(peaks.mean(), 0, 1))
+        for said, square in zip(self._network(np.stack(faces)), squares, strict=True):
+            landmarks = _in_frame(said[:, :2], *square)
+            score = float(np.clip(said[:, 2].mean(), 0, 1))
             found.append(Found(landmarks, score, box_of_landmarks(landmarks)))
         return found
 
-    def heatmaps(self, faces: Sequence[np.ndarray]) -> np.ndarray:
-        """Mean heat maps (n, 68, 64, 64) of faces, uint8 (256, 256, 3) RGB, and their mirrors."""
-        import torch
-        from face_alignment.utils import flip
 
-        stacked = np.stack(faces).transpose(0, 3, 1, 2).astype(np.float32) / 255
-        batch = torch.from_numpy(stacked).to(self._device)
-        with torch.inference_mode():
-            both = torch.cat([batch, flip(batch)]).to(**self._layout)
-            said = self._network(both)[-1].float()
-            plain, mirrored = said.split(len(faces))
-            mean = (plain + flip(mirrored, is_label=True)) / 2
-        return mean.cpu().numpy()
+def _in_frame(cells: np.ndarray, centre: np.ndarray, scale: float) -> np.ndarray:
+    """Landmarks (68, 2) in frame pixels, whole numbers, from peaks in cells of FAN's heat maps."""
+    from face_alignment.utils import transform_np
+
+    cells = cells.astype(np.float32)
+    return np.array([transform_np(cell, centre, scale, 64, True) for cell in cells], float)
 
 
 def _centre_and_scale(box: np.ndarray) -> tuple[np.ndarray, float]:

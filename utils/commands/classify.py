@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,13 @@ from ..console import EXIT_DONE, EXIT_FAILED, add_completion, progress, run_scri
 from ..errors import InputError
 from ..locations import location
 from ..shared import FAKE_THRESHOLD, SCORES, VIDEO_FORMATS
-from .cluster_flags import add_cluster_flags, open_cluster, threads_of_worker
+from .cluster_flags import (
+    add_cluster_flags,
+    check_cluster_flags,
+    device_of_run,
+    open_cluster,
+    threads_of_worker,
+)
 
 if TYPE_CHECKING:
     from ..report.result_writers import ResultWriter
@@ -33,6 +40,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add_cluster_flags(parser)
     add_completion(parser)
     given = parser.parse_args(arguments)
+    check_cluster_flags(parser, given)
     if not 0 <= given.threshold <= 1:
         parser.error("--threshold must lie between 0 and 1")
     if given.workers < 1:
@@ -187,12 +195,17 @@ def main() -> int:
     classifier = load_landmark_classifier(given.weights, folder, given.score, given.threshold)
     extraction = None
     if videos:
-        threads = threads_of_worker(given)
-        extraction = default_extraction(given.output_path, given.workers, True, threads)
+        extraction = default_extraction(
+            given.output_path,
+            partial(device_of_run, given),
+            workers=given.workers,
+            isolated=True,
+            threads_each=threads_of_worker(given),
+        )
     expected = [*landmark_files, *(given.output_path / name for name in output_names(videos))]
     done = failed = 0
     with (
-        open_cluster(given) as cluster,
+        open_cluster(given, extraction) as cluster,
         open_writers(given, classifier, expected) as writers,
     ):
         found = detect_each(landmark_files, videos, classifier, extraction, cluster)

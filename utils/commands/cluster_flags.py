@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..console import say
+
 if TYPE_CHECKING:
     from ..run.cluster import Cluster
+    from ..run.video_extraction import ExtractionOptions
 
 
 def add_cluster_flags(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +24,14 @@ def add_cluster_flags(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="work on a Ray cluster (auto, or host:port); without an address Ray is started here",
     )
-    add("--ray_cpus", type=_positive, default=1.0, metavar="N", help="CPUs a worker on the cluster")
-    add("--ray_gpus", type=_positive, default=0.0, metavar="N", help="GPUs a worker, as 0.25")
+    add("--ray_cpus", type=_positive, metavar="N", help="CPUs a worker on the cluster (1)")
+    add(
+        "--ray_gpus",
+        type=_positive,
+        metavar="N",
+        help="GPUs a network on the cluster, as 1 or 0.25: all workers share FAN; with RetinaFace "
+        "each has its own (none: networks run on CPUs)",
+    )
 
 
 def _positive(text: str) -> float:
@@ -32,13 +41,39 @@ def _positive(text: str) -> float:
     return number
 
 
+def check_cluster_flags(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    """Ends the script where a flag makes no sense without another."""
+    if given.ray is None and (given.ray_cpus or given.ray_gpus):
+        parser.error("--ray_cpus and --ray_gpus are of workers on a cluster; add --ray")
+    if given.ray is not None and getattr(given, "device", "") == "cuda" and not given.ray_gpus:
+        parser.error("--device cuda: say with --ray_gpus how many GPUs a network takes")
+    given.ray_cpus = given.ray_cpus or 1.0
+    given.ray_gpus = given.ray_gpus or 0.0
+
+
+def device_of_run(given: argparse.Namespace, detectors: tuple[str, str]) -> str:
+    """Where networks run: on this machine as `--device` says, on a cluster as `--ray_gpus` does.
+
+    Raises:
+        InputError: CUDA was asked for and is not there.
+    """
+    from ..run.detector_choice import choose_device
+
+    asked = getattr(given, "device", "auto")
+    if given.ray is not None and given.ray_gpus and asked != "cpu":
+        return "cuda"  # of machines that this one cannot look into
+    return choose_device(asked if given.ray is None else "cpu", detectors, say)
+
+
 def threads_of_worker(given: argparse.Namespace) -> int:
     """Threads that a worker on the cluster may use; 0 without one."""
     return 0 if given.ray is None else max(1, math.floor(given.ray_cpus))
 
 
 @contextmanager
-def open_cluster(given: argparse.Namespace) -> Iterator[Cluster | None]:
+def open_cluster(
+    given: argparse.Namespace, extraction: ExtractionOptions | None
+) -> Iterator[Cluster | None]:
     """The cluster that was asked for, or None; `--workers` over 1 is the most that it may use.
 
     Raises:
@@ -48,7 +83,13 @@ def open_cluster(given: argparse.Namespace) -> Iterator[Cluster | None]:
         yield None
         return
     from ..run.cluster import Cluster, ClusterOptions
+    from ..run.shared_fan import shares_fan
 
     workers = given.workers if given.workers > 1 else 0
-    with Cluster(ClusterOptions(given.ray, workers, given.ray_cpus, given.ray_gpus)) as cluster:
+    shared = extraction is not None and shares_fan(extraction)
+    in_worker = extraction is not None and extraction.device == "cuda" and not shared
+    gpus = given.ray_gpus if in_worker else 0.0
+    shared_gpus = given.ray_gpus if shared else 0.0
+    options = ClusterOptions(given.ray, workers, given.ray_cpus, gpus, shared_gpus)
+    with Cluster(options) as cluster:
         yield cluster

@@ -9,7 +9,13 @@ from ..console import add_completion, run_script, say
 from ..errors import InputError
 from ..locations import location
 from ..shared import CALIBRATIONS, FACE_DETECTORS, LANDMARK_DETECTORS, PRECISIONS, VIDEO_FORMATS
-from .cluster_flags import add_cluster_flags, open_cluster, threads_of_worker
+from .cluster_flags import (
+    add_cluster_flags,
+    check_cluster_flags,
+    device_of_run,
+    open_cluster,
+    threads_of_worker,
+)
 
 NAME = "extract_landmarks"
 
@@ -120,6 +126,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add_cluster_flags(parser)
     add_completion(parser)
     given = parser.parse_args(arguments)
+    check_cluster_flags(parser, given)
     if given.workers < 1:
         parser.error("--workers must be 1 or more")
     if given.precomputed and (given.fd or given.ld):
@@ -134,7 +141,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> int:
     given = parse_arguments()
-    from ..run.detector_choice import choose_detectors, choose_device
+    from ..run.detector_choice import choose_detectors
     from ..run.extraction import extract_videos, list_videos
     from ..run.video_extraction import ExtractionOptions
 
@@ -144,7 +151,7 @@ def main() -> int:
     if given.precomputed is None:
         detectors = choose_detectors(given.fd, given.ld, given.model_weights, say)
         face_detector, landmark_detector = detectors
-        device = choose_device(given.device, detectors, say) if not given.ray_gpus else "cuda"
+        device = device_of_run(given, detectors)
     elif not given.precomputed.is_dir():
         raise InputError(f"{given.precomputed}: no such folder")
     options = ExtractionOptions(
@@ -171,7 +178,7 @@ def main() -> int:
         isolated=True,
         threads_each=threads_of_worker(given),
     )
-    with open_cluster(given) as cluster:
+    with open_cluster(given, options) as cluster:
         return extract_videos(videos, options, cluster)
 
 

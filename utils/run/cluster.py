@@ -14,19 +14,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import InputError
+from .cluster_crew import LOOK_SECONDS, LOST, Attempt, Crew
 from .shipped_code import worker_environment
-from .workers import Died, Start
+from .workers import Start
 
 Job = TypeVar("Job")
-LOOK_SECONDS = 5.0  # between two looks for nodes that came
-DEATHS = 2  # of its worker, after which a job is set aside: it may be what kills
-LOSSES = 5  # of its node, which is no fault of the job
-_LOST = object()  # what came of a job that is to be begun again
-FALSE_STARTS = 8  # one after the other, after which no more workers are hired
 
 
 @dataclass(frozen=True)
@@ -34,35 +29,14 @@ class ClusterOptions:
     """What `--ray` and its companions say.
 
     No `address` starts Ray here; 0 `workers` are as many as the cluster holds, `cpus` and `gpus`
-    what each takes.
+    what each takes, `shared_gpus` what each of those takes that workers share.
     """
 
     address: str = ""
     workers: int = 0
     cpus: float = 1.0
     gpus: float = 0.0
-
-
-@dataclass
-class _Attempt:  # a job, and how often it was begun in vain
-    job: Any
-    deaths: int = 0
-    losses: int = 0
-
-
-class _Worker:
-    """An actor: one process, in the driver's folder where the node has it."""
-
-    def __init__(self, folder: str, start: Start) -> None:
-        with contextlib.suppress(OSError):
-            os.chdir(folder)
-        if start is not None:
-            start()
-
-    def ready(self) -> None: ...
-
-    def do(self, work: Callable, job: Any) -> Any:
-        return work(job)
+    shared_gpus: float = 0.0
 
 
 class Cluster:
@@ -106,14 +80,32 @@ class Cluster:
 
     def room(self) -> int:
         """How many workers the nodes that live hold together."""
-        options, room = self._options, 0
+        room = self._fitting(self._options.cpus, self._options.gpus)
+        return min(room, self._options.workers or room)
+
+    def _fitting(self, cpus: float, gpus: float) -> int:
+        """How many actors that take so much the nodes that live hold together."""
+        fitting = 0
         for node in self._ray.nodes():
             if node["Alive"]:
                 has = node["Resources"]
-                by_cpu = has.get("CPU", 0) / options.cpus if options.cpus else float("inf")
-                by_gpu = has.get("GPU", 0) / options.gpus if options.gpus else float("inf")
-                room += int(min(by_cpu, by_gpu, 1e6) + 1e-9)
-        return min(room, options.workers or room)
+                by_cpu = has.get("CPU", 0) / cpus if cpus else float("inf")
+                by_gpu = has.get("GPU", 0) / gpus if gpus else float("inf")
+                fitting += int(min(by_cpu, by_gpu, 1e6) + 1e-9)
+        return fitting
+
+    def share(self, kind: type, *arguments: Any, calls_at_once: int) -> list[Any]:
+        """Actors of a class, for workers to ask: as many as there are GPUs for. One that dies is
+        begun anew by Ray, and asked again. Raises InputError where there is none."""
+        takes = self._options.shared_gpus
+        count = self._fitting(0, takes)
+        if not takes or not count:
+            raise InputError(f"--ray_gpus {takes:g}: no node has so many GPUs")
+        again = {"max_restarts": -1, "max_task_retries": -1}
+        actor = self._ray.remote(kind).options(
+            num_cpus=0, num_gpus=takes, max_concurrency=calls_at_once, **again
+        )
+        return [actor.remote(*arguments) for _ in range(count)]
 
     def run(
         self, work: Callable[[Job], Any], jobs: Sequence[Job], start: Start = None
@@ -123,8 +115,8 @@ class Cluster:
 
         Raises what `work` raised; InputError where workers die as they start.
         """
-        crew = _Crew(self._ray, self._options, start)
-        waiting = deque(_Attempt(job) for job in jobs)
+        crew = Crew(self._ray, start, num_cpus=self._options.cpus, num_gpus=self._options.gpus)
+        waiting = deque(Attempt(job) for job in jobs)
         open_jobs, looked = len(waiting), -LOOK_SECONDS
         try:
             while open_jobs:
@@ -132,7 +124,7 @@ class Cluster:
                     room, looked = self.room(), time.monotonic()
                 crew.hire(min(room, open_jobs))
                 for attempt, came in crew.ended():
-                    if came is _LOST:
+                    if came is LOST:
                         waiting.append(attempt)
                     elif attempt is not None:
                         open_jobs -= 1
@@ -141,59 +133,3 @@ class Cluster:
                     crew.give(crew.idle.pop(), work, waiting.popleft())
         finally:
             crew.dismiss()
-
-
-class _Crew:
-    """The actors, and what each is doing."""
-
-    def __init__(self, ray: Any, options: ClusterOptions, start: Start) -> None:
-        self._ray, self._start = ray, start
-        self._kind = ray.remote(_Worker).options(num_cpus=options.cpus, num_gpus=options.gpus)
-        self._at_work: dict[Any, tuple[Any, _Attempt | None]] = {}  # by what is awaited
-        self._false_starts = 0
-        self.idle: list[Any] = []
-
-    def hire(self, wanted: int) -> None:
-        for _ in range(wanted - len(self._at_work) - len(self.idle)):
-            worker = self._kind.remote(str(Path.cwd()), self._start)
-            self._at_work[worker.ready.remote()] = worker, None
-
-    def give(self, worker: Any, work: Callable, attempt: _Attempt) -> None:
-        self._at_work[worker.do.remote(work, attempt.job)] = worker, attempt
-
-    def ended(self) -> Iterator[tuple[_Attempt | None, Any]]:
-        """Jobs and what came of them (no job: a worker is ready); who lives on is idle."""
-        if not self._at_work:  # no node is left; one may come
-            time.sleep(LOOK_SECONDS)
-            return
-        done, _ = self._ray.wait(list(self._at_work), timeout=LOOK_SECONDS)
-        for reference in done:
-            worker, attempt = self._at_work.pop(reference)
-            try:
-                came = self._ray.get(reference)
-            except self._ray.exceptions.RayTaskError as error:
-                raise error.cause from None
-            except self._ray.exceptions.RayActorError as error:
-                came = self._death(attempt, error)
-            else:
-                self._false_starts = 0
-                self.idle.append(worker)
-            yield attempt, came
-
-    def _death(self, attempt: _Attempt | None, error: Exception) -> Any:
-        reason = str(error)
-        if attempt is None:
-            self._false_starts += 1
-            if self._false_starts >= FALSE_STARTS:
-                raise InputError(f"--ray: workers die as they start ({reason.splitlines()[-1]})")
-            return None
-        of_node = "worker process has died" not in reason  # nor can it be reached
-        attempt.losses += of_node
-        attempt.deaths += not of_node
-        if attempt.deaths < DEATHS and attempt.losses < LOSSES:
-            return _LOST
-        return Died(f"{attempt.deaths} workers and {attempt.losses} nodes died of it")
-
-    def dismiss(self) -> None:
-        for worker in [*self.idle, *(worker for worker, _ in self._at_work.values())]:
-            self._ray.kill(worker)

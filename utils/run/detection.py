@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from ..console import say
 from ..inputs import list_files
@@ -64,9 +65,13 @@ def by_video(files: Sequence[Path]) -> list[Path]:
 
 
 def default_extraction(
-    output_path: Path, workers: int = 1, isolated: bool = False, threads_each: int = 0
+    output_path: Path, choose: Callable[[tuple[str, str]], str] | None = None, **more: Any
 ) -> ExtractionOptions:
     """What `extract_landmarks.py` does without flags, its detectors at hand.
+
+    Args:
+        choose: where these detectors run; None: on a GPU of this machine, if there is one.
+        more: of `ExtractionOptions`.
 
     Raises:
         InputError: a detector cannot be had.
@@ -76,10 +81,8 @@ def default_extraction(
         output_path=output_path,
         face_detector=detectors[0],
         landmark_detector=detectors[1],
-        device=choose_device("auto", detectors, say),
-        workers=workers,
-        isolated=isolated,
-        threads_each=threads_each,
+        device=choose(detectors) if choose else choose_device("auto", detectors, say),
+        **more,
     )
 
 

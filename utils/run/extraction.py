@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ..whole_file import remove_abandoned
 from .cluster import Cluster
 from .delivery import DeliveringExtractor, Finished
 from .run_log import RunLog
+from .shared_fan import sharing_fan
 from .video_extraction import ExtractionOptions, VideoReport
 from .workers import Died, run_in_workers
 
@@ -69,7 +70,7 @@ def extract_each(
         _prepare_folder(options.output_path, "-o")
     if jobs and options.visualize:
         _prepare_folder(options.visualize_path, "--visualize_path")
-    for report in _run(jobs, options, cluster):
+    for report in _run(jobs, options, cluster) if jobs else ():
         if report.notice:
             say(f"{report.video}: {report.notice}")
         log.note(report)
@@ -133,19 +134,19 @@ def _prepare_folder(folder: Path, flag: str) -> None:
 
 def _run(
     jobs: list[tuple[Path, Path]], options: ExtractionOptions, cluster: Cluster | None
-) -> Iterable[VideoReport]:
-    if cluster is not None:
-        return _run_in_processes(jobs, options, cluster.run)
-    if options.isolated and len(jobs) > 1:
-        workers = min(options.workers, len(jobs))
-        return _run_in_processes(jobs, options, partial(run_in_workers, workers=workers))
-    return _run_here(jobs, options)
+) -> Iterator[VideoReport]:
+    if cluster is None and not (options.isolated and len(jobs) > 1):
+        yield from _run_here(jobs, options)
+        return
+    workers = min(options.workers, len(jobs))
+    run = cluster.run if cluster is not None else partial(run_in_workers, workers=workers)
+    with sharing_fan(options, cluster) as options_of_workers:
+        yield from _run_in_processes(jobs, options_of_workers, run)
 
 
 def _run_here(jobs: list[tuple[Path, Path]], options: ExtractionOptions) -> Iterator[VideoReport]:
-    extractor = DeliveringExtractor(options) if jobs else None
+    extractor = DeliveringExtractor(options)
     for video, output in progress(jobs, desc="videos", unit="video"):
-        assert extractor is not None
         yield extractor.extract(video, output, show_progress=True)
 
 

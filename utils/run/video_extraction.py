@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -55,7 +55,8 @@ class ExtractionOptions:
     `faces` is how many a video may have, 0 for all; `calibration` empty for the landmark detector's
     own. `isolated`: several videos are extracted in processes of their own, so that one that
     crashes its decoder costs no other. `threads_each`: that a worker on a cluster may use; 0: the
-    machine's cores are dealt out among the workers.
+    machine's cores are dealt out among the workers. `network`: the `FanNetwork` that videos share,
+    if they do.
     """
 
     output_path: Path = Path("landmarks_new")
@@ -80,6 +81,7 @@ class ExtractionOptions:
     thorough: bool = False
     isolated: bool = False
     threads_each: int = 0
+    network: Any = field(default=None, compare=False)
 
     @property
     def threads(self) -> int:
@@ -323,7 +325,7 @@ def _make_detectors(options: ExtractionOptions) -> tuple[FaceDetector, LandmarkD
     return (
         make_face_detector(options.face_detector, *where),
         make_landmark_detector(
-            options.landmark_detector, *where, options.precision, options.threads
+            options.landmark_detector, *where, options.precision, options.threads, options.network
         ),
     )
 

@@ -1,0 +1,98 @@
+"""The actors of a cluster that do a run's work: who is at work on what, and who has died of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .workers import Died, Start
+
+LOOK_SECONDS = 5.0  # that is waited for something to end
+DEATHS = 2  # of its worker, after which a job is set aside: it may be what kills
+LOSSES = 5  # of its node, which is no fault of the job
+FALSE_STARTS = 8  # one after the other, after which no more workers are hired
+LOST = object()  # what came of a job that is to be begun again
+
+
+@dataclass
+class Attempt:  # a job, and how often it was begun in vain
+    job: Any
+    deaths: int = 0
+    losses: int = 0
+
+
+class _Worker:
+    """An actor: one process, in the driver's folder where the node has it."""
+
+    def __init__(self, folder: str, start: Start) -> None:
+        with contextlib.suppress(OSError):
+            os.chdir(folder)
+        if start is not None:
+            start()
+
+    def ready(self) -> None: ...
+
+    def do(self, work: Callable, job: Any) -> Any:
+        return work(job)
+
+
+class Crew:
+    """The actors, and what each is doing."""
+
+    def __init__(self, ray: Any, start: Start, **takes: float) -> None:
+        self._ray, self._start = ray, start
+        self._kind = ray.remote(_Worker).options(**takes)
+        self._at_work: dict[Any, tuple[Any, Attempt | None]] = {}  # by what is awaited
+        self._false_starts = 0
+        self.idle: list[Any] = []
+
+    def hire(self, wanted: int) -> None:
+        for _ in range(wanted - len(self._at_work) - len(self.idle)):
+            worker = self._kind.remote(str(Path.cwd()), self._start)
+            self._at_work[worker.ready.remote()] = worker, None
+
+    def give(self, worker: Any, work: Callable, attempt: Attempt) -> None:
+        self._at_work[worker.do.remote(work, attempt.job)] = worker, attempt
+
+    def ended(self) -> Iterator[tuple[Attempt | None, Any]]:
+        """Jobs and what came of them (no job: a worker is ready); who lives on is idle."""
+        if not self._at_work:  # no node is left; one may come
+            time.sleep(LOOK_SECONDS)
+            return
+        done, _ = self._ray.wait(list(self._at_work), timeout=LOOK_SECONDS)
+        for reference in done:
+            worker, attempt = self._at_work.pop(reference)
+            try:
+                came = self._ray.get(reference)
+            except self._ray.exceptions.RayTaskError as error:
+                raise error.cause from None
+            except self._ray.exceptions.RayActorError as error:
+                came = self._death(attempt, error)
+            else:
+                self._false_starts = 0
+                self.idle.append(worker)
+            yield attempt, came
+
+    def _death(self, attempt: Attempt | None, error: Exception) -> Any:
+        reason = str(error)
+        if attempt is None:
+            self._false_starts += 1
+            if self._false_starts >= FALSE_STARTS:
+                raise InputError(f"--ray: workers die as they start ({reason.splitlines()[-1]})")
+            return None
+        of_node = "worker process has died" not in reason  # nor can it be reached
+        attempt.losses += of_node
+        attempt.deaths += not of_node
+        if attempt.deaths < DEATHS and attempt.losses < LOSSES:
+            return LOST
+        return Died(f"{attempt.deaths} workers and {attempt.losses} nodes died of it")
+
+    def dismiss(self) -> None:
+        for worker in [*self.idle, *(worker for worker, _ in self._at_work.values())]:
+            self._ray.kill(worker)
