@@ -27,7 +27,7 @@ from training.labelled_tracks import (
     read_archives,
     read_landmark_folder,
 )
-from training.train import StreamTrainer, family_targets
+from training.train import StreamTrainer, family_targets, precision_of
 from utils.console import run_script
 from utils.errors import InputError
 from utils.landmark_files.text import LandmarkTrack, write_landmarks
@@ -238,6 +238,15 @@ def test_an_interrupted_training_comes_to_the_same_weights(
     for one, other in zip(*(network.get_weights() for network in networks), strict=True):
         assert np.allclose(one, other, atol=1e-6)
     assert not list((tmp_path / "parts").glob("*.checkpoint*"))
+
+
+@pytest.mark.parametrize(("has_bf16", "chosen"), [(True, "mixed_bfloat16"), (False, "float32")])
+def test_a_training_computes_in_what_the_processor_is_fast_in(monkeypatch, has_bf16, chosen):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_bf16)
+    assert precision_of("auto") == chosen and precision_of("float32") == "float32"
 
 
 def test_training_prints_the_sets_manifest_entry(

@@ -20,7 +20,7 @@ import numpy as np
 import yaml
 
 from training.labelled_tracks import LabelledTrack, read_archives, read_landmark_folder
-from training.train import recoded_residues
+from training.train import precision_of, recoded_residues
 from utils.console import run_script, say
 from utils.network.clips import clip_bounds
 from utils.shared import FAMILIES, VALUES_PER_FRAME
@@ -217,6 +217,7 @@ def main() -> int:
     if given.folds < 2:
         parser.error("--folds: at least 2")
     config = yaml.safe_load(given.config.read_text(encoding="utf-8"))
+    config["precision"] = precision_of(config["precision"])
     seeds = given.seeds or config["seeds"]
     tracks = read_archives(given.tracks)
     more = read_landmark_folder(given.dataset / "train") if given.dataset else []

@@ -60,6 +60,17 @@ def recoded_residues(folder: Path | None, config: dict) -> np.ndarray | None:
     return None if folder is None else read_residues(folder, max(config["clip_lengths"]))
 
 
+def precision_of(wanted: str) -> str:
+    """Keras' dtype policy for `auto`, or the one that is wanted: bf16 is fast where a processor has
+    instructions for it, and up to fourteen times slower than float32 where it has none."""
+    if wanted != "auto":
+        return wanted
+    import torch
+
+    fast = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()
+    return "mixed_bfloat16" if fast else "float32"
+
+
 def family_targets(classes: np.ndarray, smoothing: float, real: float) -> np.ndarray:
     """What each family's output should say of clips of `CLASSES` (n,), and how much that counts.
 
@@ -231,6 +242,7 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     config = yaml.safe_load(given.config.read_text(encoding="utf-8"))
     config["steps"] = given.steps or config["steps"]
     config["seeds"] = given.seeds or config["seeds"]
+    config["precision"] = precision_of(config["precision"])
     tracks = read_data(given, config["left_out"])
     say(f"{len(tracks)} tracks to train on, {sum(track.fake for track in tracks)} of them fake")
     sampler = ClipSampler(tracks, config, recoded_residues(given.recoded, config))
