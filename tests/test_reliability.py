@@ -52,5 +52,16 @@ def test_what_was_not_measured_is_no_reason():
     ("score", "decided"), [(0.25, True), (0.3, False), (0.69, False), (0.7, True)]
 )
 def test_a_score_inside_the_band_does_not_decide(score, decided):
-    assert bool(reason_of_score(score, weights(unclear=(0.3, 0.7)))) is not decided
-    assert reason_of_score(score, weights()) == []
+    both = score, score
+    assert bool(reason_of_score(score, both, weights(unclear=(0.3, 0.7)))) is not decided
+    assert reason_of_score(score, both, weights()) == []
+
+
+@pytest.mark.parametrize("of_streams", [(0.62, 0.95), (0.95, 0.62)])
+def test_a_fake_by_one_stream_alone_does_not_decide(of_streams):
+    (reason,) = reason_of_score(0.8, of_streams, weights(unclear=(0.3, 0.7)))
+    assert "streams disagree" in reason and "0.62 by" in reason and "0.95 by" in reason
+
+
+def test_a_real_face_needs_the_word_of_both_streams_together_only():
+    assert reason_of_score(0.2, (0.1, 0.4), weights(unclear=(0.3, 0.7))) == []

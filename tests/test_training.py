@@ -334,9 +334,10 @@ def test_a_finished_set_is_measured_on_a_folder(monkeypatch, capsys, tmp_path, d
     assert len(list(csv.DictReader(output.open()))) == 16
 
 
-def scored(fake: list[bool], evidence: list[float], groups: list[str]) -> ScoredTracks:
+def scored(fake, evidence, groups: list[str], weaker=None) -> ScoredTracks:
     rows = [{"group": group} for group in groups]
-    return ScoredTracks(rows, np.array(fake), np.array(evidence, float))
+    values = np.array(evidence, float)
+    return ScoredTracks(rows, np.array(fake), values, values if weaker is None else weaker)
 
 
 def test_the_interval_draws_groups_and_holds_the_area(random):
@@ -351,13 +352,18 @@ def test_the_interval_draws_groups_and_holds_the_area(random):
 def test_the_scale_calls_few_real_tracks_fake(random):
     fake = random.random(400) < 0.5
     tracks = scored(fake, 2 * fake + random.normal(0, 1, 400), ["g"] * 400)
-    scale = fit_scale(tracks)
-    scores = scale.scores(tracks.evidence)
-    low, high = scale.unclear
-    assert (scores[~fake] >= high).mean() <= 0.055
-    decided = (scores < low) | (scores >= high)
-    assert ((scores >= high) == fake)[decided].mean() >= 0.85
+    called_fake, called_real = fit_scale(tracks).labels(tracks)
+    assert called_fake[~fake].mean() <= 0.055
+    decided = called_fake | called_real
+    assert (called_fake == fake)[decided].mean() >= 0.85
     assert decided.mean() > 0.3
+
+
+def test_a_fake_has_to_be_one_by_either_stream():
+    tracks = scored([True] * 3, [3.0, 3.0, -3.0], ["g"] * 3, weaker=np.array([2.0, 0.0, -4.0]))
+    called_fake, called_real = Scale(unclear=(0.3, 0.7)).labels(tracks)
+    assert called_fake.tolist() == [True, False, False]
+    assert called_real.tolist() == [False, False, True]
 
 
 def test_without_a_band_everything_is_decided():

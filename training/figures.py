@@ -11,7 +11,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,16 +33,18 @@ class ScoredTracks:
 
     Attributes:
         fake: (n,) bool; evidence: (n,) log-odds of fake, of the likeliest family.
+        weaker: (n,) the same of the stream that says less.
         rows: the table's own rows, for what the tracks are.
     """
 
     rows: list[dict[str, str]]
     fake: np.ndarray
     evidence: np.ndarray
+    weaker: np.ndarray
 
     def where(self, chosen: np.ndarray) -> ScoredTracks:
         rows = [row for row, kept in zip(self.rows, chosen, strict=True) if kept]
-        return ScoredTracks(rows, self.fake[chosen], self.evidence[chosen])
+        return ScoredTracks(rows, self.fake[chosen], self.evidence[chosen], self.weaker[chosen])
 
     def column(self, name: str) -> np.ndarray:
         return np.array([row[name] for row in self.rows])
@@ -88,7 +90,8 @@ def read_table(path: Path, streams: tuple[str, ...] = STREAMS) -> ScoredTracks:
         fake = np.array([row["fake"] == "1" for row in rows])
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{path}: not a table of scored tracks ({error})") from None
-    return ScoredTracks(rows, fake, logits.mean(axis=1).max(axis=1))
+    evidence, weaker = logits.mean(axis=1).max(axis=1), logits.max(axis=2).min(axis=1)
+    return ScoredTracks(rows, fake, evidence, weaker)
 
 
 def auc(fake: np.ndarray, scores: np.ndarray) -> float | None:
@@ -119,7 +122,7 @@ class Scale:
 
     Attributes:
         slope, offset: score = probability(slope x evidence + offset).
-        unclear: scores from and to which nothing is decided.
+        unclear: scores from and to which nothing is decided; each stream has to reach the upper.
     """
 
     slope: float = 1.0
@@ -128,6 +131,12 @@ class Scale:
 
     def scores(self, evidence: np.ndarray) -> np.ndarray:
         return probability(self.slope * evidence + self.offset)
+
+    def labels(self, tracks: ScoredTracks) -> tuple[np.ndarray, np.ndarray]:
+        """Which tracks (n,) are called fake, and which real."""
+        low, high = self.unclear
+        scores = self.scores(tracks.evidence)
+        return (scores >= high) & (self.scores(tracks.weaker) >= high), scores < low
 
 
 def fit_scale(tracks: ScoredTracks) -> Scale:
@@ -138,29 +147,25 @@ def fit_scale(tracks: ScoredTracks) -> Scale:
     model = LogisticRegression(class_weight="balanced", C=1e3)
     model.fit(tracks.evidence[:, None], tracks.fake)
     scale = Scale(float(model.coef_[0, 0]), float(model.intercept_[0]))
-    scores = scale.scores(tracks.evidence)
-    real, fakes = np.sort(scores[~tracks.fake]), scores[tracks.fake]
-    high = max(FAKE_THRESHOLD, float(np.quantile(real, 1 - FALSE_ALARMS)))
-    low = FAKE_THRESHOLD
-    for bound in np.linspace(FAKE_THRESHOLD, 0, 101):
-        low = float(bound)
-        rights = (real < low).sum() + (fakes >= high).sum()
-        decided = (scores < low).sum() + (scores >= high).sum()
-        called_real = (scores < low).sum()
+    of_real = scale.scores(np.minimum(tracks.evidence, tracks.weaker)[~tracks.fake])
+    high = max(FAKE_THRESHOLD, float(np.quantile(of_real, 1 - FALSE_ALARMS)))
+    high = float(np.ceil(high * 100) / 100)  # numbers for people; rounding decides nothing more
+    for low in np.arange(round(100 * FAKE_THRESHOLD), 0, -1) / 100:
+        scale = replace(scale, unclear=(float(low), high))
+        called_fake, called_real = scale.labels(tracks)
+        decided = (called_fake | called_real).sum()
+        rights = (called_fake & tracks.fake).sum() + (called_real & ~tracks.fake).sum()
         # each of the two words must be right often enough, weighed as if labels were even
-        even = (real < low).mean() / max(1e-9, (real < low).mean() + (fakes < low).mean())
-        if decided and rights / decided >= RIGHT and (not called_real or even >= RIGHT - 0.05):
+        of_fakes, of_reals = called_real[tracks.fake].mean(), called_real[~tracks.fake].mean()
+        even = of_reals / max(1e-9, of_reals + of_fakes)
+        if decided and rights / decided >= RIGHT and (not of_reals or even >= RIGHT - 0.05):
             break
-    # numbers for people; neither rounding makes a decision of what was none
-    band = float(np.floor(low * 100 + 1e-9) / 100), float(np.ceil(high * 100) / 100)
-    return Scale(scale.slope, scale.offset, band)
+    return scale
 
 
 def figures(tracks: ScoredTracks, scale: Scale) -> Figures:
     """All figures of some tracks."""
-    scores = scale.scores(tracks.evidence)
-    low, high = scale.unclear
-    fake, real = scores >= high, scores < low
+    fake, real = scale.labels(tracks)
     decided = fake | real
     right = (fake & tracks.fake) | (real & ~tracks.fake)
     return Figures(

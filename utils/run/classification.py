@@ -38,6 +38,11 @@ def video_score(g1: np.ndarray, g2: np.ndarray, method: str) -> float:
     return float((clips >= FAKE_THRESHOLD).mean() if method == "vote" else clips.mean())
 
 
+def stream_scores(g1: np.ndarray, g2: np.ndarray) -> tuple[float, float]:
+    """A video's score by evidence, from what either stream says alone; see `video_score`."""
+    return video_score(g1, g1, "evidence"), video_score(g2, g2, "evidence")
+
+
 def clip_scores(g1: np.ndarray, g2: np.ndarray) -> np.ndarray:
     """(clips,): the mean of the streams' probabilities, each of its likeliest family."""
     return (of_likeliest_family(g1) + of_likeliest_family(g2)) / 2
@@ -149,7 +154,8 @@ class LandmarkClassifier:
         reasons: list[str] = []
         if weights.unclear is not None:
             measured = {**measured_of_header(job.track.header), "fps": job.fps}
-            reasons = reasons_against(measured, weights) or reason_of_score(score, weights)
+            reasons = reasons_against(measured, weights)
+            reasons = reasons or reason_of_score(score, stream_scores(g1, g2), weights)
         evidence = (g1 + g2).mean(axis=0)
         streams = of_likeliest_family(g1), of_likeliest_family(g2)
         return VideoResult(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..shared import STILL_MOVEMENT
@@ -98,11 +98,20 @@ def reasons_against(measured: Measured, weights: WeightSet) -> list[str]:
     return reasons
 
 
-def reason_of_score(score: float, weights: WeightSet) -> list[str]:
-    """Why a score does not decide, if it does not."""
-    if weights.unclear is None or not weights.unclear[0] <= score < weights.unclear[1]:
+def reason_of_score(score: float, of_streams: Sequence[float], weights: WeightSet) -> list[str]:
+    """Why a score does not decide, if it does not.
+
+    Args:
+        of_streams: the scores of g1 and of g2 alone: a fake has to be one by either.
+    """
+    if weights.unclear is None or score < weights.unclear[0]:
         return []
-    return [f"score {score:.2f} lies where this set is wrong too often"]
+    if score < weights.unclear[1]:
+        return [f"score {score:.2f} lies where this set is wrong too often"]
+    if min(of_streams) < weights.unclear[1]:
+        g1, g2 = of_streams
+        return [f"the streams disagree: {g1:.2f} by where landmarks lie, {g2:.2f} by how they move"]
+    return []
 
 
 def measured_figures(measured: Measured, weights: WeightSet) -> list[MeasuredFigure]:

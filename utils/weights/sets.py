@@ -38,7 +38,8 @@ class WeightSet:
         score: one of `utils.shared.SCORES`, what its videos are scored by unless the user says
             otherwise.
         frame_rate: frames a second that it knows, from and to.
-        unclear: scores from and to which it is wrong too often, or None: then it has two labels.
+        unclear: scores from and to which it is wrong too often, of both streams together or, of
+            what they call fake, of one; None: it has two labels.
         ranges: of what is measured of a face, name -> least and most (None: no bound), outside of
             which its word counts for nothing.
         trained_on, measured, licence: for people; `areas`: kind of fake -> area under the ROC
