@@ -70,13 +70,13 @@ def find_cuts(video: str) -> dict[str, float]:
     return timed(lambda: sum(1 for _ in mark_shots(frames)))
 
 
-def mesh(video: str) -> dict[str, float]:
-    """MediaPipe's mesh alone, on decoded frames, one thread."""
+def mesh(video: str, threads: str = "1") -> dict[str, float]:
+    """MediaPipe's mesh alone, on decoded frames."""
     from utils.FaceDetector import make_face_detector
     from utils.LandmarkDetector import make_landmark_detector
 
     frames = first_frames(video, 120)
-    detector = make_landmark_detector("mediapipe")
+    detector = make_landmark_detector("mediapipe", threads=int(threads))
     box = make_face_detector("blazeface").detect(frames[:1])[0][0]
     place = detector.place_of_box(frames[0], box)
 

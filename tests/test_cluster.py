@@ -11,7 +11,8 @@ from conftest import PROJECT
 
 from benchmarks.faults import make_videos
 from utils.errors import InputError
-from utils.run.cluster import DEATHS, Cluster, ClusterOptions
+from utils.run.cluster import Cluster, ClusterOptions
+from utils.run.cluster_crew import DEATHS
 from utils.run.workers import Died
 
 ray = pytest.importorskip("ray", reason="Ray is missing: pip install -r requirements-ray.txt")
