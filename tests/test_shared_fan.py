@@ -1,6 +1,5 @@
 """One FAN for the faces of several videos: in threads, in processes, on a cluster."""
 
-import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -108,7 +107,6 @@ class FanOfTest(FanOfRun):
     """Where the test's stand-in for FAN's weights is not known."""
 
     def __init__(self, options, devices) -> None:
-        self.pid = os.getpid()
         (path,) = options.model_weights.glob("*.pth.tar")
         detector_models.DETECTOR_FILES["fan"] = (ModelFile(path.name),)
         super().__init__(options, devices)
@@ -163,7 +161,17 @@ def test_a_fan_that_has_ended_gets_each_video_a_line(fan_options, stand_in_proce
 def test_a_machine_without_a_gpu_is_told_of(fan_options, monkeypatch):
     monkeypatch.setattr(shared_fan, "_gpus", list)
     with pytest.raises(InputError, match="no CUDA device"):
-        FanOfRun(fan_options)
+        FanOfRun(fan_options).load()
+
+
+def test_weights_that_do_not_fit_end_the_run_with_a_line(fan_options, stand_in_process, tmp_path):
+    (tmp_path / "fan.pth.tar").write_bytes(b"no weights")
+    options = replace(fan_options, model_weights=tmp_path)
+    with (
+        pytest.raises(InputError, match=r"fan\.pth\.tar: not FAN's weights"),
+        fan_process(options, ["cpu"]),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -204,7 +212,7 @@ def test_a_cluster_s_gpus_are_asked_for_by_their_number(capsys):
     assert "--ray_gpus" in capsys.readouterr().err
 
 
-def test_workers_on_a_cluster_share_fan(fan_options, random_fan_weights, monkeypatch):
+def test_workers_on_a_cluster_share_fan(fan_options, random_fan_weights, monkeypatch, tmp_path):
     ray = pytest.importorskip("ray", reason="Ray is missing: pip install -r requirements-ray.txt")
     from ray.cluster_utils import Cluster as Nodes
 
@@ -221,6 +229,13 @@ def test_workers_on_a_cluster_share_fan(fan_options, random_fan_weights, monkeyp
             network = shared_fan._Actors(actors)
             assert len(actors) == 2
             said = dict(cluster.run(partial(ask, network), [1, 2, 3]))
+            for actor in actors:
+                ray.kill(actor)
+            (tmp_path / "fan.pth.tar").write_bytes(b"no weights")
+            wrong = replace(fan_options, model_weights=tmp_path)
+            network = shared_fan._Actors(cluster.share(FanOfTest, wrong, ["cpu"], calls_at_once=4))
+            with pytest.raises(InputError, match=r"^\S*fan\.pth\.tar: not FAN's weights"):
+                list(cluster.run(partial(ask, network), [1]))
     finally:
         nodes.shutdown()
     for seed in (1, 2, 3):

@@ -27,15 +27,34 @@ from .video_extraction import ExtractionOptions
 CALLS_AT_ONCE = 256  # that an actor holds; more wait with Ray
 
 
-class FanOfRun(SharedFan):
-    """FAN as a run's options ask for it, on all GPUs that its process sees."""
+class FanOfRun:
+    """FAN as a run's options ask for it, on all GPUs that its process sees.
+
+    It is loaded when it is first asked, so that what is wrong is told to who asks.
+    """
 
     def __init__(self, options: ExtractionOptions, devices: Sequence[str] = ()) -> None:
-        devices = devices or _gpus()
-        if not devices:
-            raise InputError("PyTorch finds no CUDA device where FAN is to run")
-        (weights,) = obtain_models(DETECTOR_FILES["fan"], options.model_weights)
-        super().__init__(weights, devices, options.precision)
+        self._options, self._devices = options, devices
+        self._loading = threading.Lock()
+        self._fan: SharedFan | None = None
+
+    def load(self) -> None:
+        """Raises InputError where there is no GPU, or FAN cannot be had."""
+        self._loaded()
+
+    def peaks(self, faces: np.ndarray) -> np.ndarray:
+        """See `FanNetwork`; raises what `load` does."""
+        return self._loaded().peaks(faces)
+
+    def _loaded(self) -> SharedFan:
+        with self._loading:
+            if self._fan is None:
+                devices = self._devices or _gpus()
+                if not devices:
+                    raise InputError("PyTorch finds no CUDA device where FAN is to run")
+                (weights,) = obtain_models(DETECTOR_FILES["fan"], self._options.model_weights)
+                self._fan = SharedFan(weights, devices, self._options.precision)
+            return self._fan
 
 
 def _gpus() -> list[str]:
@@ -47,7 +66,11 @@ def _gpus() -> list[str]:
 class _Proxy(BaseProxy):
     """FAN in another process of this machine."""
 
-    _exposed_ = ("peaks",)
+    _exposed_ = ("load", "peaks")
+
+    def load(self) -> None:
+        """See `FanOfRun`."""
+        self._callmethod("load")
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         """See `FanNetwork`. Raises InputError where the process has ended."""
@@ -75,6 +98,8 @@ class _Actors:
 
         try:
             return ray.get(random.choice(self._actors).peaks.remote(faces))
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
         except ray.exceptions.RayActorError as error:
             reason = str(error).strip().splitlines()[-1]
             raise InputError(
@@ -111,11 +136,17 @@ def sharing_fan(options: ExtractionOptions, cluster: Cluster | None) -> Iterator
 
 @contextmanager
 def fan_process(options: ExtractionOptions, devices: Sequence[str] = ()) -> Iterator[_Proxy]:
-    """FAN in a process of this machine, for this process and those that it starts."""
+    """FAN in a process of this machine, for this process and those that it starts.
+
+    Raises:
+        InputError: FAN cannot be had, or no GPU.
+    """
     manager = _Manager(ctx=get_context("spawn"))
     manager.start(_leave_with_parent)
     with manager:
-        yield manager.FanOfRun(options, devices)  # type: ignore[attr-defined]
+        network = manager.FanOfRun(options, devices)  # type: ignore[attr-defined]
+        network.load()
+        yield network
 
 
 def _leave_with_parent() -> None:
