@@ -21,7 +21,9 @@ LOST = object()  # what came of a job that is to be begun again
 
 
 @dataclass
-class Attempt:  # a job, and how often it was begun in vain
+class Attempt:
+    """A job, and how often it was begun in vain: its worker died, or its node was lost."""
+
     job: Any
     deaths: int = 0
     losses: int = 0
@@ -43,7 +45,11 @@ class _Worker:
 
 
 class Crew:
-    """The actors, and what each is doing."""
+    """The actors, and what each is doing.
+
+    Args:
+        takes: what an actor takes of a node, as Ray names it (`num_cpus`, `num_gpus`).
+    """
 
     def __init__(self, ray: Any, start: Start, **takes: float) -> None:
         self._ray, self._start = ray, start
@@ -53,11 +59,13 @@ class Crew:
         self.idle: list[Any] = []
 
     def hire(self, wanted: int) -> None:
+        """Starts workers until so many are there."""
         for _ in range(wanted - len(self._at_work) - len(self.idle)):
             worker = self._kind.remote(str(Path.cwd()), self._start)
             self._at_work[worker.ready.remote()] = worker, None
 
     def give(self, worker: Any, work: Callable, attempt: Attempt) -> None:
+        """Sets an idle worker to work."""
         self._at_work[worker.do.remote(work, attempt.job)] = worker, attempt
 
     def ended(self) -> Iterator[tuple[Attempt | None, Any]]:
