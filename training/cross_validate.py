@@ -13,6 +13,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -200,7 +201,7 @@ def write_table(
             )
 
 
-def main() -> int:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="training.cross_validate", description=__doc__)
     add = parser.add_argument
     add("--config", type=Path, required=True, help="YAML, such as training/bundled.yaml")
@@ -216,6 +217,35 @@ def main() -> int:
     given = parser.parse_args()
     if given.folds < 2:
         parser.error("--folds: at least 2")
+    return given
+
+
+def data_of_fold(
+    tracks: list[LabelledTrack],
+    more: list[LabelledTrack],
+    fold: np.ndarray,
+    number: int,
+    by: str,
+    left_out: list[str],
+) -> tuple[list[LabelledTrack], list[LabelledTrack]]:
+    """The tracks that a fold's networks learn from, and those that they are measured on.
+
+    Args:
+        more: tracks that are learned from where no track of their group is measured.
+    """
+    held = [track for track, own in zip(tracks, fold, strict=True) if own == number]
+    known = trained_on(tracks, fold, number, by)
+    kept = [
+        track
+        for track, learnt in zip(tracks, known, strict=True)
+        if learnt and track.name not in left_out
+    ]
+    groups = {track.group for track in held}
+    return kept + [track for track in more if track.group not in groups], held
+
+
+def main() -> int:
+    given = parse_arguments()
     config = yaml.safe_load(given.config.read_text(encoding="utf-8"))
     config["precision"] = precision_of(config["precision"])
     seeds = given.seeds or config["seeds"]
@@ -226,21 +256,12 @@ def main() -> int:
     scratch = given.output.with_suffix(".parts")  # trainings that are done
     jobs = []
     for number in range(fold.max() + 1):
-        held = [track for track, own in zip(tracks, fold, strict=True) if own == number]
-        known = trained_on(tracks, fold, number, given.by)
-        kept = [
-            track
-            for track, learnt in zip(tracks, known, strict=True)
-            if learnt and track.name not in config["left_out"]
-        ]
-        groups = {track.group for track in held}
-        kept += [track for track in more if track.group not in groups]
+        kept, held = data_of_fold(tracks, more, fold, number, given.by, config["left_out"])
         say(f"fold {number}: {len(kept)} tracks to train on, {len(held)} held out")
-        for seed in seeds:
-            for stream in given.streams[::-1]:
-                result = scratch / f"{stream}_fold{number}_seed{seed}.npz"
-                if not result.is_file():
-                    jobs.append((stream, config | {"seed": seed}, kept, held, residues, result))
+        for seed, stream in product(seeds, given.streams[::-1]):
+            result = scratch / f"{stream}_fold{number}_seed{seed}.npz"
+            if not result.is_file():
+                jobs.append((stream, config | {"seed": seed}, kept, held, residues, result))
     with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
         for name in pool.map(_job, jobs):
             say(f"{name} done")

@@ -42,6 +42,11 @@ class ScoredTracks:
     evidence: np.ndarray
     weaker: np.ndarray
 
+    @property
+    def agreed(self) -> np.ndarray:
+        """(n,): what each stream and their mean have at least."""
+        return np.minimum(self.evidence, self.weaker)
+
     def where(self, chosen: np.ndarray) -> ScoredTracks:
         rows = [row for row, kept in zip(self.rows, chosen, strict=True) if kept]
         return ScoredTracks(rows, self.fake[chosen], self.evidence[chosen], self.weaker[chosen])
@@ -135,8 +140,7 @@ class Scale:
     def labels(self, tracks: ScoredTracks) -> tuple[np.ndarray, np.ndarray]:
         """Which tracks (n,) are called fake, and which real."""
         low, high = self.unclear
-        scores = self.scores(tracks.evidence)
-        return (scores >= high) & (self.scores(tracks.weaker) >= high), scores < low
+        return self.scores(tracks.agreed) >= high, self.scores(tracks.evidence) < low
 
 
 def fit_scale(tracks: ScoredTracks) -> Scale:
@@ -147,7 +151,7 @@ def fit_scale(tracks: ScoredTracks) -> Scale:
     model = LogisticRegression(class_weight="balanced", C=1e3)
     model.fit(tracks.evidence[:, None], tracks.fake)
     scale = Scale(float(model.coef_[0, 0]), float(model.intercept_[0]))
-    of_real = scale.scores(np.minimum(tracks.evidence, tracks.weaker)[~tracks.fake])
+    of_real = scale.scores(tracks.agreed[~tracks.fake])
     high = max(FAKE_THRESHOLD, float(np.quantile(of_real, 1 - FALSE_ALARMS)))
     high = float(np.ceil(high * 100) / 100)  # numbers for people; rounding decides nothing more
     for low in np.arange(round(100 * FAKE_THRESHOLD), 0, -1) / 100:

@@ -16,7 +16,6 @@ import numpy as np
 
 from ..errors import InputError
 from ..face_boxes import box_of_landmarks
-from .gathered_calls import GatheredCalls
 from .interface import Found
 
 BATCH_ON_CPU = 1  # frames; two cores are slower with more (benchmarks/README.md)
@@ -59,10 +58,7 @@ class FanNetwork:
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         """Column, row and height of each peak, (n, 68, 3) float32, for `heatmaps`' faces."""
-        import torch
-
-        with torch.inference_mode():
-            return peaks(self.heatmaps(faces)).cpu().numpy()
+        return peaks(self.heatmaps(faces)).cpu().numpy()
 
     def heatmaps(self, faces: np.ndarray) -> Any:
         """Mean heat maps, a tensor (n, 68, 64, 64) on the device, of faces, uint8 (n, 256, 256, 3)
@@ -102,18 +98,6 @@ def peaks(heatmaps: Any) -> Any:
     return torch.cat([middle + shift * inside.unsqueeze(-1), height.unsqueeze(-1)], dim=-1)
 
 
-class SharedFan:
-    """FAN on one device or several, for many threads: their faces share batches."""
-
-    def __init__(self, weights: Path, devices: Sequence[str], precision: str = "fp32") -> None:
-        networks = [FanNetwork(weights, device, precision) for device in devices]
-        self._calls = GatheredCalls(networks, LARGEST_BATCH)
-
-    def peaks(self, faces: np.ndarray) -> np.ndarray:
-        """See `FanNetwork`."""
-        return self._calls(faces)
-
-
 class FanLandmarkDetector:
     """See `utils.LandmarkDetector.interface.LandmarkDetector`; scores are mean heat-map peaks.
 
@@ -151,10 +135,10 @@ class FanLandmarkDetector:
 
 
 def _in_frame(cells: np.ndarray, centre: np.ndarray, scale: float) -> np.ndarray:
-    """Landmarks (68, 2) in frame pixels, whole numbers, from peaks in cells of FAN's heat maps."""
+    """Landmarks (68, 2) in frame pixels, whole numbers, from float32 peaks in cells of FAN's heat
+    maps."""
     from face_alignment.utils import transform_np
 
-    cells = cells.astype(np.float32)
     return np.array([transform_np(cell, centre, scale, 64, True) for cell in cells], float)
 
 

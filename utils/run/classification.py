@@ -39,7 +39,7 @@ def video_score(g1: np.ndarray, g2: np.ndarray, method: str) -> float:
 
 
 def stream_scores(g1: np.ndarray, g2: np.ndarray) -> tuple[float, float]:
-    """A video's score by evidence, from what either stream says alone; see `video_score`."""
+    """A video's score by evidence, from what each stream says alone; see `video_score`."""
     return video_score(g1, g1, "evidence"), video_score(g2, g2, "evidence")
 
 

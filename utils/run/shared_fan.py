@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..LandmarkDetector.fan import SharedFan
+from ..LandmarkDetector.fan import LARGEST_BATCH, FanNetwork
+from ..LandmarkDetector.gathered_calls import GatheredCalls
 from ..weights.detector_models import DETECTOR_FILES, obtain_models
 from .cluster import Cluster
 from .video_extraction import ExtractionOptions
@@ -28,7 +29,8 @@ CALLS_AT_ONCE = 256  # that an actor holds; more wait with Ray
 
 
 class FanOfRun:
-    """FAN as a run's options ask for it, on all GPUs that its process sees.
+    """FAN as a run's options ask for it, on all GPUs that its process sees; what its threads ask at
+    the same time shares batches.
 
     It is loaded when it is first asked, so that what is wrong is told to who asks.
     """
@@ -36,7 +38,7 @@ class FanOfRun:
     def __init__(self, options: ExtractionOptions, devices: Sequence[str] = ()) -> None:
         self._options, self._devices = options, devices
         self._loading = threading.Lock()
-        self._fan: SharedFan | None = None
+        self._fan: GatheredCalls | None = None
 
     def load(self) -> None:
         """Raises InputError where there is no GPU, or FAN cannot be had."""
@@ -44,16 +46,18 @@ class FanOfRun:
 
     def peaks(self, faces: np.ndarray) -> np.ndarray:
         """See `FanNetwork`; raises what `load` does."""
-        return self._loaded().peaks(faces)
+        return self._loaded()(faces)
 
-    def _loaded(self) -> SharedFan:
+    def _loaded(self) -> GatheredCalls:
         with self._loading:
             if self._fan is None:
                 devices = self._devices or _gpus()
                 if not devices:
                     raise InputError("PyTorch finds no CUDA device where FAN is to run")
                 (weights,) = obtain_models(DETECTOR_FILES["fan"], self._options.model_weights)
-                self._fan = SharedFan(weights, devices, self._options.precision)
+                precision = self._options.precision
+                networks = [FanNetwork(weights, device, precision) for device in devices]
+                self._fan = GatheredCalls(networks, LARGEST_BATCH)
             return self._fan
 
 

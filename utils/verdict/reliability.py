@@ -102,7 +102,7 @@ def reason_of_score(score: float, of_streams: Sequence[float], weights: WeightSe
     """Why a score does not decide, if it does not.
 
     Args:
-        of_streams: the scores of g1 and of g2 alone: a fake has to be one by either.
+        of_streams: the scores of g1 and of g2 alone: a fake has to be one by each.
     """
     if weights.unclear is None or score < weights.unclear[0]:
         return []
