@@ -71,12 +71,15 @@ def find_cuts(video: str) -> dict[str, float]:
 
 
 def mesh(video: str, threads: str = "1") -> dict[str, float]:
-    """MediaPipe's mesh alone, on decoded frames."""
+    """MediaPipe's mesh alone, on decoded frames, its network on so many threads."""
     from utils.FaceDetector import make_face_detector
     from utils.LandmarkDetector import make_landmark_detector
+    from utils.LandmarkDetector.mediapipe_mesh import threads_beside_decoder
 
     frames = first_frames(video, 120)
-    detector = make_landmark_detector("mediapipe", threads=int(threads))
+    wanted = int(threads)
+    left = wanted - threads_beside_decoder(wanted, frames[0])  # to a decoder that is not here
+    detector = make_landmark_detector("mediapipe", threads=wanted + left)
     box = make_face_detector("blazeface").detect(frames[:1])[0][0]
     place = detector.place_of_box(frames[0], box)
 

@@ -7,6 +7,7 @@ frame before tells: the middle of its box, turned until the outer corners of the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,8 @@ from .interface import Found
 INPUT_PIXELS = 256
 POINTS = 478
 SQUARE_SCALE = 1.5  # side of the square over the larger side of the face
+LARGE_PICTURE = 1_500_000  # pixels; decoding one takes about as long as its mesh
+MOST_THREADS = 4  # of the network, which is small; MediaPipe's own limit
 RIGHT_CORNER, LEFT_CORNER = 33, 263  # outer corners of the eyes
 # The mesh's points in the order of iBUG 300-W.
 JAW = (127, 234, 93, 132, 58, 172, 136, 150, 152, 379, 365, 397, 288, 361, 323, 454, 356)
@@ -48,12 +51,18 @@ def square_transform(place: np.ndarray) -> np.ndarray:
     return np.array([[cos, -sin, x - half * (cos - sin)], [sin, cos, y - half * (sin + cos)]])
 
 
+def threads_beside_decoder(threads: int, picture: np.ndarray) -> int:
+    """How many of a video's threads the network gets: large pictures leave one to the decoder."""
+    height, width = picture.shape[:2]
+    return max(1, min(MOST_THREADS, threads - (height * width >= LARGE_PICTURE)))
+
+
 class MediaPipeMesh:
     """See `utils.LandmarkDetector.interface.LandmarkDetector`; scores are the mesh's presence.
 
     Args:
         task: the file `face_landmarker.task`.
-        threads: that the network uses.
+        threads: that the video has; see `threads_beside_decoder`.
 
     Raises:
         InputError: the file is no such file.
@@ -68,7 +77,9 @@ class MediaPipeMesh:
     def __init__(self, task: Path, threads: int = 1) -> None:
         from ..weights.litert import LiteNetwork, read_network
 
-        self._network = LiteNetwork(read_network(task, "face_landmarks_detector.tflite"), threads)
+        content = read_network(task, "face_landmarks_detector.tflite")
+        self._threads = threads
+        self._network_on = cache(partial(LiteNetwork, content))  # by the number of its threads
         self._face = np.empty((INPUT_PIXELS, INPUT_PIXELS, 3), np.uint8)  # used again each frame
         self._values = np.empty((1, *self._face.shape), np.float32)
 
@@ -104,7 +115,8 @@ class MediaPipeMesh:
         )
         cv2.cvtColor(self._face, cv2.COLOR_BGR2RGB, dst=self._face)
         np.divide(self._face, np.float32(255), out=self._values[0])
-        points, presence, _ = self._network(self._values)
+        network = self._network_on(threads_beside_decoder(self._threads, frame))
+        points, presence, _ = network(self._values)
         square = points.reshape(POINTS, 3)[:, :2].astype(float)
         mesh = square @ into_frame[:, :2].T + into_frame[:, 2]
         return mesh, float(1 / (1 + np.exp(-np.clip(presence.ravel()[0], -50, 50))))
