@@ -3,7 +3,8 @@
 
 Each part is measured alone, on one thread, in this run. What they cost together, dealt out among
 the cores, is the least time that any arrangement of them can take; and one video's meshes come one
-after the other, since each looks where the frame before had the face, if on all cores.
+after the other, since each looks where the frame before had the face, if on all cores. Between two
+of them lies what is done with their answers.
 
 Cores share their memory and may share their clock and their arithmetic units, so that two do less
 than twice the work of one, whatever they run. Each part is therefore measured once more while every
@@ -26,6 +27,7 @@ from utils.errors import InputError
 from utils.LandmarkDetector.mediapipe_mesh import MediaPipeMesh
 
 MESH, BOXES = "MediaPipe's mesh", "face boxes"
+REST = "following, telling who is who, normalizing, writing"
 DETECT_EVERY = MediaPipeMesh.detect_every  # frames
 VIDEOS = 8  # in the run with a worker a core
 
@@ -45,6 +47,7 @@ def parts_of(video: Path, cores: int, repeats: int) -> dict[str, np.ndarray]:
         "cuts and dissolves": ("find_cuts", video),
         MESH: ("mesh", video),
         BOXES: ("detect_faces", video, DETECT_EVERY, "blazeface"),
+        REST: ("follow", video),
     }
     return {
         name: seconds_a_frame(*case, cores=cores, repeats=repeats) for name, case in cases.items()
@@ -64,7 +67,7 @@ def tell(video: Path, repeats: int, cores: int) -> None:
     on_all = measure("mesh", video, cores, repeats=repeats)
     mesh = min(on_all.seconds / on_all.units, parts[MESH][0])
     print(f"| {MESH} on {cores} threads | {1000 * mesh:.2f} | |")
-    in_a_row = mesh + parts[BOXES][0]
+    in_a_row = mesh + parts[BOXES][0] + parts[REST][0]
     bound = one.units * np.maximum(together / cores, in_a_row)
     bound_of_many = VIDEOS * one.units * together / cores
     for name, least, cost in (

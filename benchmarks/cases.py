@@ -11,8 +11,9 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -188,6 +189,68 @@ def calibrate(video: str) -> dict[str, float]:
     return timed(work)
 
 
+class _Replayed:
+    """A detector whose answers are heard once and then given again in the same order."""
+
+    def __init__(self, detector: Any) -> None:
+        self._detector = detector
+        self._said: list = []
+        self._again: Iterator | None = None
+
+    def rewind(self) -> None:
+        self._again = iter(self._said)
+
+    def _answer(self, method: str, *asked: Any) -> Any:
+        if self._again is not None:
+            return next(self._again)
+        self._said.append(getattr(self._detector, method)(*asked))
+        return self._said[-1]
+
+    def detect(self, *asked: Any) -> Any:
+        return self._answer("detect", *asked)
+
+    def place_of_box(self, *asked: Any) -> Any:
+        return self._answer("place_of_box", *asked)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._detector, name)
+
+
+def follow(video: str) -> dict[str, float]:
+    """What extraction with MediaPipe does with the detectors' answers, up to the landmark file."""
+    from utils.FaceDetector import make_face_detector
+    from utils.landmark_files.text import LandmarkTrack, write_landmarks
+    from utils.landmark_utils import detect_faces, normalize_landmarks, tell_people_apart
+    from utils.LandmarkDetector import make_landmark_detector
+    from utils.tracking.following import FaceTracker
+    from utils.tracking.identity import FaceEmbedder, IdentitySampler
+    from utils.video.frames import Video
+    from utils.video.shots import mark_shots
+    from utils.weights.detector_models import DLIB_EMBEDDING, obtain_model
+
+    shown = Video(Path(video))
+    frames = [frame for frame, _ in zip(mark_shots(shown.frames()), range(120), strict=False)]
+    detectors = [
+        _Replayed(make_face_detector("blazeface")),
+        _Replayed(make_landmark_detector("mediapipe")),
+    ]
+    embedder = FaceEmbedder(obtain_model(DLIB_EMBEDDING))
+
+    def work() -> int:
+        tracker = FaceTracker(*detectors, fps=shown.fps)
+        found = detect_faces(frames, tracker, shown.fps, None, IdentitySampler(embedder, shown.fps))
+        face = tell_people_apart(found)[0]
+        landmarks = normalize_landmarks(face, face.crops("stable")).landmarks
+        with tempfile.TemporaryDirectory() as folder:
+            write_landmarks(Path(folder) / "face.txt", LandmarkTrack(landmarks, "normalized"))
+        for detector in detectors:
+            detector.rewind()
+        return len(frames)
+
+    work()  # the detectors are heard
+    return timed(work)
+
+
 def classify(count: str) -> dict[str, float]:
     """`count` landmark files of 300 frames, from import of Keras to scores."""
     from utils.landmark_files.text import LandmarkTrack, write_landmarks
@@ -280,6 +343,7 @@ CASES = {
         extract_many,
         detect_faces,
         calibrate,
+        follow,
         classify,
         fan_library,
         fan_ours,
