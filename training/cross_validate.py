@@ -20,11 +20,12 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from training.clip_sampler import ClipSampler
 from training.labelled_tracks import LabelledTrack, read_archives, read_landmark_folder
-from training.train import precision_of, recoded_residues
+from training.train import StreamTrainer, precision_of, recoded_residues, train_stream
 from utils.console import run_script, say
-from utils.network.clips import clip_bounds
-from utils.shared import FAMILIES, VALUES_PER_FRAME
+from utils.network.clips import clips_by_length
+from utils.shared import FAMILIES
 from utils.weights.sets import STREAMS
 
 KNOWN_SOURCE = "FF++ c23"  # with `--by source` its people are dealt out, not the whole of it
@@ -126,26 +127,21 @@ def train_and_score(
     output: Path,
 ) -> None:
     """Trains a stream and writes its mean log-odds by family of each held-out track."""
-    from training.clip_sampler import ClipSampler
-    from training.train import StreamTrainer, train_stream
-
     output.parent.mkdir(parents=True, exist_ok=True)
     trainer = StreamTrainer(stream, config, ClipSampler(training, config, residues))
     train_stream(trainer, output.stem, config, output.parent)
-    said = {track.name: trainer.logits(_clips(track, config)).mean(axis=0) for track in held}
+    said = {track.name: _said_of(trainer, track, config) for track in held}
     np.savez(output, **said)
     for left in output.parent.glob(f"{output.stem}.checkpoint*"):
         left.unlink()
 
 
-def _clips(track: LabelledTrack, config: dict) -> np.ndarray:
-    """The clips of a track that are as long as the first."""
-    frames = len(track.landmarks)
-    bounds = clip_bounds(frames, config["clip_length"], config["shortest_clip"])
-    length = bounds[0][1] - bounds[0][0] if bounds else frames
-    whole = [pair for pair in bounds if pair[1] - pair[0] == length] or [(0, frames)]
-    clips = np.stack([track.landmarks[start:end] for start, end in whole])
-    return clips.reshape(len(whole), length, VALUES_PER_FRAME)
+def _said_of(trainer: StreamTrainer, track: LabelledTrack, config: dict) -> np.ndarray:
+    """Mean log-odds by family (families,) over the clips that `classify.py` reads of a track, or
+    over all of a track that is too short."""
+    shortest = min(config["shortest_clip"], len(track.landmarks))
+    clips = clips_by_length(track.landmarks, config["clip_length"], shortest)
+    return np.concatenate([trainer.logits(of_one_length) for of_one_length in clips]).mean(axis=0)
 
 
 def _job(arguments: tuple) -> str:

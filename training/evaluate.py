@@ -18,20 +18,22 @@ from training.labelled_tracks import LabelledTrack, read_archives, read_landmark
 from utils.console import progress, run_script
 from utils.landmark_files.formats import align
 from utils.network.classifiers import Classifier, load_classifier
-from utils.network.clips import cut_clips
+from utils.network.clips import clips_by_length
 from utils.shared import ALIGNED, FAMILIES
 from utils.weights.sets import PROJECT_WEIGHTS, STREAMS, read_manifest
 
 
 def say_of(classifier: Classifier, track: LabelledTrack) -> list[np.ndarray]:
-    """Each stream's mean log-odds by family (families,) over a track's clips of full length.
+    """Each stream's mean log-odds by family (families,) over the clips that are read of a track.
 
     A set without families says the same of all.
     """
     weights = classifier.weights
     landmarks = align(track.landmarks) if weights.format == ALIGNED else track.landmarks
-    said = classifier.stream_logits(cut_clips(landmarks, weights.clip_length))
-    return [np.broadcast_to(of.mean(axis=0), (len(FAMILIES),)) for of in said]
+    clips = clips_by_length(landmarks, weights.clip_length, weights.shortest)
+    said = zip(*(classifier.stream_logits(of_one_length) for of_one_length in clips), strict=True)
+    means = (np.concatenate(of_stream).mean(axis=0) for of_stream in said)
+    return [np.broadcast_to(mean, (len(FAMILIES),)) for mean in means]
 
 
 def main() -> int:
@@ -48,7 +50,7 @@ def main() -> int:
     tracks = read_archives(given.tracks) if given.tracks else read_landmark_folder(given.dataset)
     manifest = read_manifest(given.model_weights)
     classifier = load_classifier(manifest, given.weights, given.model_weights)
-    usable = [track for track in tracks if len(track.landmarks) >= classifier.weights.clip_length]
+    usable = [track for track in tracks if len(track.landmarks) >= classifier.weights.shortest]
     said = {
         track.name: say_of(classifier, track)
         for track in progress(usable, desc="evaluate", unit="track")

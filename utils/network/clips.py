@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import numpy as np
 
 from ..rigid_motion import take_off_rigid_motion
@@ -26,6 +28,14 @@ def clip_bounds(frames: int, clip_length: int, shortest: int) -> list[tuple[int,
     bounds = [(int(start), int(start) + clip_length) for start in clip_starts(frames, clip_length)]
     rest = bounds[-1][1] if bounds else 0
     return [*bounds, (rest, frames)] if frames - rest >= shortest else bounds
+
+
+def clips_by_length(landmarks: np.ndarray, clip_length: int, shortest: int) -> list[np.ndarray]:
+    """The clips that `clip_bounds` makes of landmarks (frames, 68, 2), those of one length
+    together: (clips, frames of each, 136) float32."""
+    values = landmarks.reshape(len(landmarks), -1).astype(np.float32)
+    clips = [values[start:end] for start, end in clip_bounds(len(values), clip_length, shortest)]
+    return [np.stack(list(of_one_length)) for _, of_one_length in groupby(clips, key=len)]
 
 
 def thinning(fps: float, known: tuple[float, float]) -> int:
@@ -64,13 +74,6 @@ def moving_parts(landmarks: np.ndarray, fps: float) -> list[tuple[int, int]]:
         moving[start : start + window] = True
     edges = np.flatnonzero(np.diff(np.concatenate([[0], moving.astype(int), [0]])))
     return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
-
-
-def cut_clips(landmarks: np.ndarray, clip_length: int) -> np.ndarray:
-    """Clips (clips, clip_length, 136) float32 from landmarks (frames, 68, 2)."""
-    starts = clip_starts(len(landmarks), clip_length)
-    values = landmarks.reshape(len(landmarks), -1).astype(np.float32)
-    return values[starts[:, None] + np.arange(clip_length)]
 
 
 def differences(clips: np.ndarray) -> np.ndarray:

@@ -115,21 +115,20 @@ class LandmarkClassifier:
         segments = read_segments(track.header.get("segments"), len(landmarks))
         fps = measured_of_header(track.header).get("fps", DEFAULT_FPS)
         step = thinning(fps, weights.frame_rate)
-        shortest = weights.shortest_clip or weights.clip_length
         clips, places, still = [], [], 0
         for segment in segments:
             inside = landmarks[segment.start : segment.end]
             for first, last in moving_parts(inside, fps):
                 still -= last - first
                 part = inside[first:last:step]
-                for start, end in clip_bounds(len(part), weights.clip_length, shortest):
+                for start, end in clip_bounds(len(part), weights.clip_length, weights.shortest):
                     clips.append(part[start:end].reshape(end - start, -1).astype(np.float32))
                     begins, ends = first + start * step, min(first + end * step, last)
                     time = segment.time + begins / fps
                     places.append((segment.frame + begins, segment.frame + ends, time))
             still += len(inside)
         if not clips:
-            raise InputError(f"{path}: {_no_clip(landmarks, still, step, shortest)}")
+            raise InputError(f"{path}: {_no_clip(landmarks, still, step, weights.shortest)}")
         return _Job(path, track, fps / step, still, clips, places)
 
     def _in_format(self, path: Path, track: LandmarkTrack) -> np.ndarray:

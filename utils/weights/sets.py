@@ -63,6 +63,11 @@ class WeightSet:
     measured: str = ""
     licence: str = ""
 
+    @property
+    def shortest(self) -> int:
+        """Frames of the shortest clip."""
+        return self.shortest_clip or self.clip_length
+
 
 @dataclass(frozen=True)
 class Manifest:
