@@ -41,6 +41,17 @@ def first_frames(video: str, count: int) -> list[np.ndarray]:
         return list(islice(opened.pictures(), count))
 
 
+def marked_frames(video: str, count: int) -> tuple[list[Any], float]:
+    """The first frames of a video, each told whether a shot begins with it, and its rate."""
+    from itertools import islice
+
+    from utils.video.frames import Video
+    from utils.video.shots import mark_shots
+
+    with Video(Path(video)) as opened:
+        return list(islice(mark_shots(opened.frames()), count)), opened.fps
+
+
 def decode(video: str, threads: str = "0") -> dict[str, float]:
     """Decoding alone; 0 threads are as many as FFmpeg likes."""
     from utils.video.frames import Video
@@ -173,13 +184,10 @@ def calibrate(video: str) -> dict[str, float]:
     )
     from utils.LandmarkDetector import make_landmark_detector
     from utils.tracking.following import FaceTracker
-    from utils.video.frames import Video
-    from utils.video.shots import mark_shots
 
-    shown = Video(Path(video))
-    frames = [frame for frame, _ in zip(mark_shots(shown.frames()), range(120), strict=False)]
+    frames, fps = marked_frames(video, 120)
     tracker = FaceTracker(make_face_detector("dlib"), make_landmark_detector("dlib"))
-    track = tell_people_apart(detect_faces(frames, tracker, shown.fps))[0]
+    track = tell_people_apart(detect_faces(frames, tracker, fps))[0]
     crops = track.crops("stable")
 
     def work() -> int:
@@ -224,12 +232,9 @@ def follow(video: str) -> dict[str, float]:
     from utils.LandmarkDetector import make_landmark_detector
     from utils.tracking.following import FaceTracker
     from utils.tracking.identity import FaceEmbedder, IdentitySampler
-    from utils.video.frames import Video
-    from utils.video.shots import mark_shots
     from utils.weights.detector_models import DLIB_EMBEDDING, obtain_model
 
-    shown = Video(Path(video))
-    frames = [frame for frame, _ in zip(mark_shots(shown.frames()), range(120), strict=False)]
+    frames, fps = marked_frames(video, 120)
     detectors = [
         _Replayed(make_face_detector("blazeface")),
         _Replayed(make_landmark_detector("mediapipe")),
@@ -237,8 +242,8 @@ def follow(video: str) -> dict[str, float]:
     embedder = FaceEmbedder(obtain_model(DLIB_EMBEDDING))
 
     def work() -> int:
-        tracker = FaceTracker(*detectors, fps=shown.fps)
-        found = detect_faces(frames, tracker, shown.fps, None, IdentitySampler(embedder, shown.fps))
+        tracker = FaceTracker(*detectors, fps=fps)
+        found = detect_faces(frames, tracker, fps, None, IdentitySampler(embedder, fps))
         face = tell_people_apart(found)[0]
         landmarks = normalize_landmarks(face, face.crops("stable")).landmarks
         with tempfile.TemporaryDirectory() as folder:
