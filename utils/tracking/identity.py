@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +34,12 @@ class FaceEmbedder:
         import dlib
 
         self._dlib = dlib
-        self._network = dlib.face_recognition_model_v1(str(model))
+        self._model = model
+
+    @cached_property
+    def _network(self) -> Any:
+        """Read when it is first needed: a video of one face cuts chips, and compares none."""
+        return self._dlib.face_recognition_model_v1(str(self._model))
 
     def chip(self, frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """An upright cut-out, uint8 (150, 150, 3) RGB, of the face of landmarks (68, 2)."""
