@@ -181,17 +181,24 @@ def logit(probabilities) -> np.ndarray:
 
 def test_vote_is_the_share_of_clips_at_or_over_a_half():
     g1, g2 = logit([0.5, 0.48, 0.9, 0.1]), logit([0.5, 0.5, 0.9, 0.1])
-    assert video_score(g1, g2, "vote") == 0.5
-    assert video_score(g1, g2, "mean") == pytest.approx(0.4975)
+    frames = np.full(4, 60)
+    assert video_score(g1, g2, "vote", frames) == 0.5
+    assert video_score(g1, g2, "mean", frames) == pytest.approx(0.4975)
 
 
 def test_evidence_is_that_of_the_likeliest_family():
     swap, head = logit([0.9, 0.2, 0.2]), logit([0.6, 0.7, 0.65])
     families = np.concatenate([swap, head], axis=1)
-    assert video_score(families, families, "evidence") == pytest.approx(
+    assert video_score(families, families, "evidence", np.full(3, 60)) == pytest.approx(
         1 / (1 + np.exp(-head.mean()))
     )
     assert clip_scores(families, families) == pytest.approx([0.9, 0.7, 0.65])
+
+
+def test_a_clip_counts_for_the_evidence_as_often_as_it_has_frames():
+    said = logit([0.9, 0.3])
+    expected = 1 / (1 + np.exp(-(2 * said[0, 0] + said[1, 0]) / 3))
+    assert video_score(said, said, "evidence", np.array([60, 30])) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

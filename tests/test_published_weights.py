@@ -23,7 +23,7 @@ PUBLISHED = [
 
 def clips_of(file: str, length: int) -> np.ndarray:
     path = next(reference("landmarks").glob(f"*/{file}"))
-    return clips_by_length(read_landmarks(path).landmarks, length, length)[0]
+    return clips_by_length(read_landmarks(path).landmarks, length, length)[0][0]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

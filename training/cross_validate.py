@@ -24,7 +24,7 @@ from training.clip_sampler import ClipSampler
 from training.labelled_tracks import LabelledTrack, read_archives, read_landmark_folder
 from training.train import StreamTrainer, precision_of, recoded_residues, train_stream
 from utils.console import run_script, say
-from utils.network.clips import clips_by_length
+from utils.network.clips import clips_by_length, mean_over_frames
 from utils.shared import FAMILIES
 from utils.weights.sets import STREAMS
 
@@ -137,11 +137,12 @@ def train_and_score(
 
 
 def _said_of(trainer: StreamTrainer, track: LabelledTrack, config: dict) -> np.ndarray:
-    """Mean log-odds by family (families,) over the clips that `classify.py` reads of a track, or
-    over all of a track that is too short."""
+    """Mean log-odds by family (families,) over what `classify.py` reads of a track, or over all of
+    a track that is too short."""
     shortest = min(config["shortest_clip"], len(track.landmarks))
-    clips = clips_by_length(track.landmarks, config["clip_length"], shortest)
-    return np.concatenate([trainer.logits(of_one_length) for of_one_length in clips]).mean(axis=0)
+    clips, frames = clips_by_length(track.landmarks, config["clip_length"], shortest)
+    said = np.concatenate([trainer.logits(of_one_length) for of_one_length in clips])
+    return mean_over_frames(said, frames)
 
 
 def _job(arguments: tuple) -> str:

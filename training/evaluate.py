@@ -18,21 +18,21 @@ from training.labelled_tracks import LabelledTrack, read_archives, read_landmark
 from utils.console import progress, run_script
 from utils.landmark_files.formats import align
 from utils.network.classifiers import Classifier, load_classifier
-from utils.network.clips import clips_by_length
+from utils.network.clips import clips_by_length, mean_over_frames
 from utils.shared import ALIGNED, FAMILIES
 from utils.weights.sets import PROJECT_WEIGHTS, STREAMS, read_manifest
 
 
 def say_of(classifier: Classifier, track: LabelledTrack) -> list[np.ndarray]:
-    """Each stream's mean log-odds by family (families,) over the clips that are read of a track.
+    """Each stream's mean log-odds by family (families,) over what is read of a track.
 
     A set without families says the same of all.
     """
     weights = classifier.weights
     landmarks = align(track.landmarks) if weights.format == ALIGNED else track.landmarks
-    clips = clips_by_length(landmarks, weights.clip_length, weights.shortest)
+    clips, frames = clips_by_length(landmarks, weights.clip_length, weights.shortest)
     said = zip(*(classifier.stream_logits(of_one_length) for of_one_length in clips), strict=True)
-    means = (np.concatenate(of_stream).mean(axis=0) for of_stream in said)
+    means = (mean_over_frames(np.concatenate(of_stream), frames) for of_stream in said)
     return [np.broadcast_to(mean, (len(FAMILIES),)) for mean in means]
 
 

@@ -30,12 +30,20 @@ def clip_bounds(frames: int, clip_length: int, shortest: int) -> list[tuple[int,
     return [*bounds, (rest, frames)] if frames - rest >= shortest else bounds
 
 
-def clips_by_length(landmarks: np.ndarray, clip_length: int, shortest: int) -> list[np.ndarray]:
+def clips_by_length(
+    landmarks: np.ndarray, clip_length: int, shortest: int
+) -> tuple[list[np.ndarray], np.ndarray]:
     """The clips that `clip_bounds` makes of landmarks (frames, 68, 2), those of one length
-    together: (clips, frames of each, 136) float32."""
+    together: (clips, frames of each, 136) float32; and the frames of each clip."""
     values = landmarks.reshape(len(landmarks), -1).astype(np.float32)
     clips = [values[start:end] for start, end in clip_bounds(len(values), clip_length, shortest)]
-    return [np.stack(list(of_one_length)) for _, of_one_length in groupby(clips, key=len)]
+    together = [np.stack(list(of_one_length)) for _, of_one_length in groupby(clips, key=len)]
+    return together, np.array([len(clip) for clip in clips])
+
+
+def mean_over_frames(said: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """The mean of what is said of clips (clips, ...), each counted as often as it has frames."""
+    return np.average(said, axis=0, weights=frames)
 
 
 def thinning(fps: float, known: tuple[float, float]) -> int:

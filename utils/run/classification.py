@@ -13,7 +13,7 @@ from ..landmark_files.formats import align
 from ..landmark_files.segments import read_segments
 from ..landmark_files.text import LandmarkTrack, read_landmarks
 from ..network.classifiers import Classifier, load_classifier, of_likeliest_family, probability
-from ..network.clips import clip_bounds, moving_parts, thinning
+from ..network.clips import clip_bounds, mean_over_frames, moving_parts, thinning
 from ..shared import ALIGNED, ANY_FORMAT, FAKE_THRESHOLD, FAMILIES, NORMALIZED
 from ..verdict.reliability import measured_of_header, reason_of_score, reasons_against
 from ..verdict.results import FAKE, REAL, UNCLEAR, ClipScore, VideoResult
@@ -23,24 +23,25 @@ from ..weights.sets import AUTO, BUNDLED, read_manifest
 FILES_AT_ONCE = 64  # read, then classified in one batch
 
 
-def video_score(g1: np.ndarray, g2: np.ndarray, method: str) -> float:
+def video_score(g1: np.ndarray, g2: np.ndarray, method: str, frames: np.ndarray) -> float:
     """A video's score from what the streams say of its clips.
 
     Args:
         g1, g2: (clips, families) log-odds of fake.
+        frames: (clips,), of each clip.
         method: `vote`, the share of clips whose mean probability is 0.5 or over; `mean`, the mean
             of these; `evidence`, the probability of the family whose log-odds are highest in the
-            mean over clips and streams.
+            mean over frames and streams.
     """
     if method == "evidence":
-        return float(probability(((g1 + g2) / 2).mean(axis=0).max()))
+        return float(probability(mean_over_frames((g1 + g2) / 2, frames).max()))
     clips = clip_scores(g1, g2)
     return float((clips >= FAKE_THRESHOLD).mean() if method == "vote" else clips.mean())
 
 
-def stream_scores(g1: np.ndarray, g2: np.ndarray) -> tuple[float, float]:
+def stream_scores(g1: np.ndarray, g2: np.ndarray, frames: np.ndarray) -> tuple[float, float]:
     """A video's score by evidence, from what each stream says alone; see `video_score`."""
-    return video_score(g1, g1, "evidence"), video_score(g2, g2, "evidence")
+    return video_score(g1, g1, "evidence", frames), video_score(g2, g2, "evidence", frames)
 
 
 def clip_scores(g1: np.ndarray, g2: np.ndarray) -> np.ndarray:
@@ -147,15 +148,16 @@ class LandmarkClassifier:
 
     def _result(self, job: _Job, g1: np.ndarray, g2: np.ndarray) -> VideoResult:
         weights = self.weights
-        score = video_score(g1, g2, self._method)
+        frames = np.array([len(clip) for clip in job.clips])
+        score = video_score(g1, g2, self._method, frames)
         scores = clip_scores(g1, g2)
         label = FAKE if score >= self._threshold else REAL
         reasons: list[str] = []
         if weights.unclear is not None:
             measured = {**measured_of_header(job.track.header), "fps": job.fps}
             reasons = reasons_against(measured, weights)
-            reasons = reasons or reason_of_score(score, stream_scores(g1, g2), weights)
-        evidence = (g1 + g2).mean(axis=0)
+            reasons = reasons or reason_of_score(score, stream_scores(g1, g2, frames), weights)
+        evidence = mean_over_frames(g1 + g2, frames)
         streams = of_likeliest_family(g1), of_likeliest_family(g2)
         return VideoResult(
             name=job.path.name,
