@@ -15,6 +15,7 @@ RED, GREEN = (0, 0, 255), (0, 255, 0)  # BGR
 # Of the faces after the first, in turn.
 MORE_COLOURS = ((255, 128, 0), (0, 200, 255), (255, 0, 255), (255, 255, 0), (128, 255, 128))
 DOT_SHARE = 1 / 400  # a dot's radius over the frame's larger side
+GROUND = (30, 30, 30)  # of names
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,17 @@ def draw_landmarks(
 
 
 def write_name(frame: np.ndarray, landmarks: np.ndarray, name: str, colour: tuple) -> None:
-    """Writes a face's name above its landmarks (68, 2), in place."""
+    """Writes a face's name above its landmarks (68, 2), in place, on a dark ground."""
     x, y = landmarks.min(axis=0)
     size = max(frame.shape[:2]) / 1600
     place = int(max(0, x)), int(max(20 * size, y - 12 * size))
     printable = name.encode("ascii", "replace").decode()
-    cv2.putText(
-        frame, printable, place, cv2.FONT_HERSHEY_SIMPLEX, max(0.4, size), colour, 1, cv2.LINE_AA
-    )
+    font = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, size), max(1, round(1.5 * size))
+    (width, height), below = cv2.getTextSize(printable, *font)
+    corners = (place[0], place[1] - height), (place[0] + width, place[1] + below)
+    cv2.rectangle(frame, *corners, GROUND, cv2.FILLED)
+    face, scale, thickness = font
+    cv2.putText(frame, printable, place, face, scale, colour, thickness, cv2.LINE_AA)
 
 
 def draw_faces(
