@@ -10,7 +10,7 @@ from conftest import PROJECT, reference
 from utils.errors import InputError
 from utils.landmark_files.text import read_landmarks
 from utils.network.classifiers import load_classifier, probability
-from utils.network.clips import clips_by_length
+from utils.network.clips import cut_clips
 from utils.network.two_stream import build_stream, fake_logits
 from utils.weights.published import load_stream_weights
 from utils.weights.sets import read_manifest
@@ -23,7 +23,7 @@ PUBLISHED = [
 
 def clips_of(file: str, length: int) -> np.ndarray:
     path = next(reference("landmarks").glob(f"*/{file}"))
-    return clips_by_length(read_landmarks(path).landmarks, length, length)[0][0]
+    return np.stack(cut_clips(read_landmarks(path).landmarks, length, length))
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

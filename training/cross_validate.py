@@ -24,7 +24,7 @@ from training.clip_sampler import ClipSampler
 from training.labelled_tracks import LabelledTrack, read_archives, read_landmark_folder
 from training.train import StreamTrainer, precision_of, recoded_residues, train_stream
 from utils.console import run_script, say
-from utils.network.clips import clips_by_length, mean_over_frames
+from utils.network.clips import cut_clips, mean_over_frames, say_of_each
 from utils.shared import FAMILIES
 from utils.weights.sets import STREAMS
 
@@ -140,9 +140,9 @@ def _said_of(trainer: StreamTrainer, track: LabelledTrack, config: dict) -> np.n
     """Mean log-odds by family (families,) over what `classify.py` reads of a track, or over all of
     a track that is too short."""
     shortest = min(config["shortest_clip"], len(track.landmarks))
-    clips, frames = clips_by_length(track.landmarks, config["clip_length"], shortest)
-    said = np.concatenate([trainer.logits(of_one_length) for of_one_length in clips])
-    return mean_over_frames(said, frames)
+    clips = cut_clips(track.landmarks, config["clip_length"], shortest)
+    frames = [len(clip) for clip in clips]
+    return mean_over_frames(say_of_each(trainer.logits, clips), frames)
 
 
 def _job(arguments: tuple) -> str:

@@ -18,7 +18,7 @@ from training.labelled_tracks import LabelledTrack, read_archives, read_landmark
 from utils.console import progress, run_script
 from utils.landmark_files.formats import align
 from utils.network.classifiers import Classifier, load_classifier
-from utils.network.clips import clips_by_length, mean_over_frames
+from utils.network.clips import cut_clips, mean_over_frames
 from utils.shared import ALIGNED, FAMILIES
 from utils.weights.sets import PROJECT_WEIGHTS, STREAMS, read_manifest
 
@@ -30,9 +30,9 @@ def say_of(classifier: Classifier, track: LabelledTrack) -> list[np.ndarray]:
     """
     weights = classifier.weights
     landmarks = align(track.landmarks) if weights.format == ALIGNED else track.landmarks
-    clips, frames = clips_by_length(landmarks, weights.clip_length, weights.shortest)
-    said = zip(*(classifier.stream_logits(of_one_length) for of_one_length in clips), strict=True)
-    means = (mean_over_frames(np.concatenate(of_stream), frames) for of_stream in said)
+    clips = cut_clips(landmarks, weights.clip_length, weights.shortest)
+    frames = [len(clip) for clip in clips]
+    means = (mean_over_frames(said, frames) for said in classifier.stream_logits_of_each(clips))
     return [np.broadcast_to(mean, (len(FAMILIES),)) for mean in means]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..weights.sets import STREAMS, Manifest, WeightSet, obtain_files
-from .clips import stream_values
+from .clips import say_of_each, stream_values
 
 
 def probability(logits: np.ndarray) -> np.ndarray:
@@ -49,6 +49,11 @@ class Classifier:
             of_members = [fake_logits(pair[index], values) for pair in self.networks]
             said.append(np.mean(of_members, axis=0))
         return said[0], said[1]
+
+    def stream_logits_of_each(self, clips: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """The same of clips of any lengths, each (its frames, 136)."""
+        both = say_of_each(lambda alike: np.stack(self.stream_logits(alike), axis=1), clips)
+        return both[:, 0], both[:, 1]
 
     def stream_probabilities(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The probability of fake by each stream, of the likeliest family: two times (n,)."""

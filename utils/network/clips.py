@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -30,18 +30,30 @@ def clip_bounds(frames: int, clip_length: int, shortest: int) -> list[tuple[int,
     return [*bounds, (rest, frames)] if frames - rest >= shortest else bounds
 
 
-def clips_by_length(
-    landmarks: np.ndarray, clip_length: int, shortest: int
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """The clips that `clip_bounds` makes of landmarks (frames, 68, 2), those of one length
-    together: (clips, frames of each, 136) float32; and the frames of each clip."""
+def cut_clips(landmarks: np.ndarray, clip_length: int, shortest: int) -> list[np.ndarray]:
+    """The clips that `clip_bounds` makes of landmarks (frames, 68, 2): each (its frames, 136)
+    float32."""
     values = landmarks.reshape(len(landmarks), -1).astype(np.float32)
-    clips = [values[start:end] for start, end in clip_bounds(len(values), clip_length, shortest)]
-    together = [np.stack(list(of_one_length)) for _, of_one_length in groupby(clips, key=len)]
-    return together, np.array([len(clip) for clip in clips])
+    return [values[start:end] for start, end in clip_bounds(len(values), clip_length, shortest)]
 
 
-def mean_over_frames(said: np.ndarray, frames: np.ndarray) -> np.ndarray:
+def say_of_each(say: Callable[[np.ndarray], np.ndarray], clips: Sequence[np.ndarray]) -> np.ndarray:
+    """What `say` makes of clips, a row (clips, ...) each; it is asked once a length of clips.
+
+    Args:
+        say: of clips of one length, (n, frames, 136).
+        clips: each (its frames, 136).
+    """
+    lengths = np.array([len(clip) for clip in clips])
+    rows: dict[int, np.ndarray] = {}
+    for length in np.unique(lengths):
+        chosen = np.flatnonzero(lengths == length)
+        said = say(np.stack([clips[index] for index in chosen]))
+        rows.update(zip(chosen.tolist(), said, strict=True))
+    return np.stack([rows[index] for index in range(len(clips))])
+
+
+def mean_over_frames(said: np.ndarray, frames: Sequence[int]) -> np.ndarray:
     """The mean of what is said of clips (clips, ...), each counted as often as it has frames."""
     return np.average(said, axis=0, weights=frames)
 

@@ -194,17 +194,9 @@ def _said_of(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """What both streams say of the clips of each job, (clips, families) each; clips of one length
     go through in one batch."""
-    clips = [clip for job in jobs for clip in job.clips]
-    lengths = np.array([len(clip) for clip in clips])
-    said: list[list] = [[None] * len(clips), [None] * len(clips)]
-    for length in np.unique(lengths):
-        chosen = np.flatnonzero(lengths == length)
-        together = np.stack([clips[index] for index in chosen])
-        for stream, logits in zip(said, classifier.stream_logits(together), strict=True):
-            for index, row in zip(chosen, logits, strict=True):
-                stream[index] = row
+    said = classifier.stream_logits_of_each([clip for job in jobs for clip in job.clips])
     borders = np.cumsum([len(job.clips) for job in jobs])[:-1]
-    g1, g2 = (np.split(np.array(stream), borders) for stream in said)
+    g1, g2 = (np.split(stream, borders) for stream in said)
     return g1, g2
 
 

@@ -51,11 +51,10 @@ def write_name(frame: np.ndarray, landmarks: np.ndarray, name: str, colour: tupl
     size = max(frame.shape[:2]) / 1600
     place = int(max(0, x)), int(max(20 * size, y - 12 * size))
     printable = name.encode("ascii", "replace").decode()
-    font = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, size), max(1, round(1.5 * size))
-    (width, height), below = cv2.getTextSize(printable, *font)
+    face, scale, thickness = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, size), max(1, round(1.5 * size))
+    (width, height), below = cv2.getTextSize(printable, face, scale, thickness)
     corners = (place[0], place[1] - height), (place[0] + width, place[1] + below)
     cv2.rectangle(frame, *corners, GROUND, cv2.FILLED)
-    face, scale, thickness = font
     cv2.putText(frame, printable, place, face, scale, colour, thickness, cv2.LINE_AA)
 
 
