@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 REQUIREMENTS := $(if $(LOCKED),--no-deps --require-hashes --requirement requirements.lock,\
     --requirement requirements.txt)
 
-.PHONY: demo test lint bench fuzz faults load lock audit weights cross-validation samples clean
+.PHONY: demo test lint bench fuzz faults load lock audit made-fakes weights cross-validation samples clean
 
 # From the videos in input/ to labels.
 demo: $(VENV)/runtime
@@ -49,12 +49,18 @@ audit: $(VENV)/development
 
 # How the bundled weights and the sample videos were made, and how they are measured.
 TRACKS ?= ../shared/training
-RECIPE := --config training/bundled.yaml --tracks $(TRACKS)
+MADE := datasets/made
+RECIPE := --config training/bundled.yaml --tracks $(TRACKS) --dataset $(MADE)
 OUT_OF_FOLD := training/out_of_fold
-weights: $(VENV)/development
+made-fakes: $(VENV)/development
+	$(RUN) -m training.make_fakes --videos $(TRACKS)/real --groups training/footage_groups.yaml \
+	    --kinds real self-swap face-swap reenactment lip-sync --versions 2 --workers 2 \
+	    --output $(MADE)/train
+
+weights: made-fakes
 	$(RUN) -m training.train $(RECIPE) --scale $(OUT_OF_FOLD).json --output model_weights/bundled
 
-cross-validation: $(VENV)/development
+cross-validation: made-fakes
 	$(RUN) -m training.cross_validate $(RECIPE) --by source --output $(OUT_OF_FOLD).csv
 	$(RUN) -m training.figures $(OUT_OF_FOLD).csv --detector mediapipe --output $(OUT_OF_FOLD).json
 

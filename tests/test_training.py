@@ -1,3 +1,4 @@
+import argparse
 import csv
 import json
 import sys
@@ -27,7 +28,13 @@ from training.labelled_tracks import (
     read_archives,
     read_landmark_folder,
 )
-from training.train import StreamTrainer, family_targets, precision_of
+from training.train import (
+    StreamTrainer,
+    data_of_seeds,
+    family_targets,
+    precision_of,
+    read_dataset,
+)
 from utils.console import run_script
 from utils.errors import InputError
 from utils.landmark_files.text import LandmarkTrack, write_landmarks
@@ -37,7 +44,10 @@ from utils.shared import FAMILIES
 
 CONFIG = yaml.safe_load((PROJECT / "training" / "bundled.yaml").read_text()) | {"seed": 7}
 KINDS = ("faceswap", "reenactment (FOMM)", "lipsync (Wav2Lip)", "talking head (FLOAT)")
-SMALL = {"units": 8, "steps": 4, "round_steps": 2, "batch_size": 16, "precision": "float32"}
+SMALL = {
+    **{"units": 8, "steps": 4, "round_steps": 2, "batch_size": 16, "precision": "float32"},
+    **{"seeds": [7, 11], "seeds_of_dataset": []},
+}
 
 
 @pytest.fixture
@@ -259,8 +269,21 @@ def test_training_prints_the_sets_manifest_entry(
     entry = yaml.safe_load(capsys.readouterr().out)["mine"]
     assert entry["architecture"] == "F" and set(entry["files"]) == {"g1", "g2"}
     made = json.loads((output / "made.json").read_text())
-    assert made["tracks"] == 16 and made["history"]["g1-11"][-1]["steps"] == 4
+    assert made["tracks"] == {"7": 16, "11": 16} and made["history"]["g1-11"][-1]["steps"] == 4
     assert entry["networks"] == 2
+
+
+def test_only_some_seeds_learn_from_the_dataset_too(monkeypatch, dataset, tracks):
+    monkeypatch.setattr(train, "read_archives", lambda folder: tracks)
+    given = argparse.Namespace(tracks="archives", dataset=dataset)
+    config = {"seeds": [7, 23], "seeds_of_dataset": [23], "left_out": ["t0"]}
+    data = data_of_seeds(given, config)
+    assert {seed: len(of_seed) for seed, of_seed in data.items()} == {7: 15, 23: 31}
+
+
+def test_a_dataset_that_a_seed_needs_has_to_be_named():
+    with pytest.raises(InputError, match=r"23.*--dataset"):
+        read_dataset(None, {"seeds": [7, 23], "seeds_of_dataset": [23]})
 
 
 @pytest.mark.parametrize("by", ["group", "source", "unseen-source"])

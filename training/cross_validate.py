@@ -21,8 +21,15 @@ import numpy as np
 import yaml
 
 from training.clip_sampler import ClipSampler
-from training.labelled_tracks import LabelledTrack, read_archives, read_landmark_folder
-from training.train import StreamTrainer, precision_of, recoded_residues, train_stream
+from training.labelled_tracks import LabelledTrack, read_archives
+from training.train import (
+    StreamTrainer,
+    learns_from_dataset,
+    precision_of,
+    read_dataset,
+    recoded_residues,
+    train_stream,
+)
 from utils.console import run_script, say
 from utils.network.clips import cut_clips, mean_over_frames, say_of_each
 from utils.shared import FAMILIES
@@ -245,17 +252,18 @@ def main() -> int:
     given = parse_arguments()
     config = yaml.safe_load(given.config.read_text(encoding="utf-8"))
     config["precision"] = precision_of(config["precision"])
-    seeds = given.seeds or config["seeds"]
+    config["seeds"] = seeds = given.seeds or config["seeds"]
     tracks = read_archives(given.tracks)
-    more = read_landmark_folder(given.dataset / "train") if given.dataset else []
+    more = read_dataset(given.dataset, config)
     residues = recoded_residues(given.recoded, config)
     fold = held_out(tracks, given.by, given.folds)
     scratch = given.output.with_suffix(".parts")  # trainings that are done
     jobs = []
-    for number in range(fold.max() + 1):
-        kept, held = data_of_fold(tracks, more, fold, number, given.by, config["left_out"])
-        say(f"fold {number}: {len(kept)} tracks to train on, {len(held)} held out")
-        for seed, stream in product(seeds, given.streams[::-1]):
+    for number, seed in product(range(fold.max() + 1), seeds):
+        made = more if learns_from_dataset(seed, config) else []
+        kept, held = data_of_fold(tracks, made, fold, number, given.by, config["left_out"])
+        say(f"fold {number}, seed {seed}: {len(kept)} tracks to train on, {len(held)} held out")
+        for stream in given.streams[::-1]:
             result = scratch / f"{stream}_fold{number}_seed{seed}.npz"
             if not result.is_file():
                 jobs.append((stream, config | {"seed": seed}, kept, held, residues, result))

@@ -17,6 +17,7 @@ import yaml
 from training.clip_sampler import CLASSES, ClipBatch, ClipSampler
 from training.labelled_tracks import LabelledTrack, read_archives, read_landmark_folder
 from utils.console import run_script, say
+from utils.errors import InputError
 from utils.network.clips import stream_values
 from utils.shared import FAMILIES
 from utils.weights.downloads import checksum
@@ -43,14 +44,38 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return given
 
 
-def read_data(given: argparse.Namespace, left_out: list[str]) -> list[LabelledTrack]:
-    """The tracks of the archives, the dataset or both, but for those that are left out."""
-    tracks: list[LabelledTrack] = []
-    if given.tracks:
-        tracks += read_archives(given.tracks)
-    if given.dataset:
-        tracks += read_landmark_folder(given.dataset / "train")
-    return [track for track in tracks if track.name not in left_out]
+def read_dataset(folder: Path | None, config: dict) -> list[LabelledTrack]:
+    """The tracks to train on of a folder such as `datasets/made`; none without one.
+
+    Raises:
+        InputError: none is named, and a seed of the configuration learns from it.
+    """
+    if folder is not None:
+        return read_landmark_folder(folder / "train")
+    if seeds := set(config.get("seeds_of_dataset", ())).intersection(config["seeds"]):
+        raise InputError(f"seeds_of_dataset: {sorted(seeds)} learn from a --dataset; name it")
+    return []
+
+
+def learns_from_dataset(seed: int, config: dict) -> bool:
+    """Whether the network of a seed learns from `--dataset` beside the archives."""
+    return seed in config.get("seeds_of_dataset", config["seeds"])
+
+
+def data_of_seeds(given: argparse.Namespace, config: dict) -> dict[int, list[LabelledTrack]]:
+    """What each seed's network learns from: the archives, but for what is left out, and the dataset
+    where `learns_from_dataset`; the dataset alone where there are no archives.
+
+    Raises:
+        InputError: of `read_archives` and `read_dataset`.
+    """
+    archived = read_archives(given.tracks) if given.tracks else []
+    archived = [track for track in archived if track.name not in config["left_out"]]
+    dataset = read_dataset(given.dataset, config)
+    return {
+        seed: archived + dataset if learns_from_dataset(seed, config) or not archived else archived
+        for seed in config["seeds"]
+    }
 
 
 def recoded_residues(folder: Path | None, config: dict) -> np.ndarray | None:
@@ -243,9 +268,11 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     config["steps"] = given.steps or config["steps"]
     config["seeds"] = given.seeds or config["seeds"]
     config["precision"] = precision_of(config["precision"])
-    tracks = read_data(given, config["left_out"])
-    say(f"{len(tracks)} tracks to train on, {sum(track.fake for track in tracks)} of them fake")
-    sampler = ClipSampler(tracks, config, recoded_residues(given.recoded, config))
+    residues = recoded_residues(given.recoded, config)
+    data = data_of_seeds(given, config)
+    for seed, tracks in data.items():
+        fakes = sum(track.fake for track in tracks)
+        say(f"seed {seed}: {len(tracks)} tracks to train on, {fakes} of them fake")
     given.output.mkdir(parents=True, exist_ok=True)
     scale: dict[str, float] = {}
     if given.scale:
@@ -255,6 +282,7 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     for stream in given.streams:
         networks = []
         for seed in config["seeds"]:
+            sampler = ClipSampler(data[seed], config, residues)
             trainer = StreamTrainer(stream, config | {"seed": seed}, sampler)
             name = f"{stream}-{seed}"
             history[name] = train_stream(trainer, name, config, given.output).history
@@ -264,7 +292,8 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     made_by = given.output / "made.json"  # of the other stream, perhaps, trained at the same time
     made = json.loads(made_by.read_text(encoding="utf-8")) if made_by.is_file() else {}
     history = made.get("history", {}) | history
-    made = {"config": config, "tracks": len(tracks), "scale": scale, "history": history}
+    counts = {seed: len(tracks) for seed, tracks in data.items()}
+    made = {"config": config, "tracks": counts, "scale": scale, "history": history}
     made_by.write_text(json.dumps(made, indent=1), encoding="utf-8")
     for stream in given.streams:
         for checkpoint in given.output.glob(f"{stream}-*.checkpoint*"):
