@@ -45,8 +45,13 @@ from utils.shared import FAMILIES
 CONFIG = yaml.safe_load((PROJECT / "training" / "bundled.yaml").read_text()) | {"seed": 7}
 KINDS = ("faceswap", "reenactment (FOMM)", "lipsync (Wav2Lip)", "talking head (FLOAT)")
 SMALL = {
-    **{"units": 8, "steps": 4, "round_steps": 2, "batch_size": 16, "precision": "float32"},
-    **{"seeds": [7, 11], "seeds_of_dataset": []},
+    "units": 8,
+    "steps": 4,
+    "round_steps": 2,
+    "batch_size": 16,
+    "precision": "float32",
+    "seeds": [7, 11],
+    "seeds_of_dataset": [],
 }
 
 
