@@ -38,11 +38,39 @@ def test_prefetch_runs_only_a_little_ahead():
         assert len(drawn) <= 7
 
 
-def test_leaving_early_stops_the_thread():
+def test_in_turns_nothing_is_made_while_items_are_used():
+    drawn = []
+
+    def counting():
+        for number in range(10):
+            drawn.append(number)
+            yield number
+
+    with Prefetch(counting(), ahead=4, in_turns=True) as items:
+        made = []
+        for item in items:
+            made.append((item, len(drawn)))
+            time.sleep(0.02)
+    assert [item for item, _ in made] == list(range(10))
+    assert [so_far for _, so_far in made] == [4] * 4 + [8] * 4 + [10] * 2
+
+
+@pytest.mark.parametrize("in_turns", [False, True])
+def test_leaving_early_stops_the_thread(in_turns):
     before = threading.active_count()
-    with Prefetch(iter(int, 1)) as items:
+    with Prefetch(iter(int, 1), in_turns=in_turns) as items:
         next(items)
     assert threading.active_count() == before
+
+
+def test_in_turns_the_time_is_that_of_one_item():
+    def slow():
+        for number in range(6):
+            time.sleep(0.1)
+            yield number
+
+    with Prefetch(slow(), ahead=6, timeout=0.3, in_turns=True) as items:
+        assert list(items) == list(range(6))
 
 
 def test_what_does_not_come_in_time_is_an_input_error():

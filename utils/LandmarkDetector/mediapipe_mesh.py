@@ -19,6 +19,7 @@ INPUT_PIXELS = 256
 POINTS = 478
 SQUARE_SCALE = 1.5  # side of the square over the larger side of the face
 LARGE_PICTURE = 1_500_000  # pixels; decoding one takes about as long as its mesh
+SMALL_PICTURE = 500_000  # pixels; decoding one beside its mesh slows that by more than it takes
 MOST_THREADS = 4  # of the network, which is small; MediaPipe's own limit
 RIGHT_CORNER, LEFT_CORNER = 33, 263  # outer corners of the eyes
 # The mesh's points in the order of iBUG 300-W.
@@ -73,6 +74,7 @@ class MediaPipeMesh:
     detect_every = 12  # frames, about half a second; only to find others
     least_score = 0.5
     calibration = "none"
+    in_turns_below = SMALL_PICTURE
 
     def __init__(self, task: Path, threads: int = 1) -> None:
         from ..weights.litert import LiteNetwork, read_network

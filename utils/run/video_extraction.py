@@ -46,6 +46,8 @@ from ..weights.detector_models import DLIB_EMBEDDING, obtain_model
 from .file_headers import FaceReport, LandmarkSource, header_of_face, header_of_video
 
 TURN_SECONDS = 1e-4  # that a thread may hold Python's lock while another waits
+FRAMES_AHEAD = 4  # of what is done with them, that are decoded
+TURN_FRAMES = 32  # that are decoded in a row where decoding and what follows take turns
 FEW_DETECTIONS = 0.5  # a video that shows its face in fewer of its frames gets a notice
 Item = TypeVar("Item")
 
@@ -169,7 +171,8 @@ class VideoExtractor:
         sampler = IdentitySampler(self._embedder, video.fps)
         keep = None if options.thorough or calibration == "none" else spool
         frames = mark_shots(video.frames())
-        with watch(frames, "detect", video.announced) as watched:
+        in_turns = video.width * video.height < landmark_detector.in_turns_below
+        with watch(frames, "detect", video.announced, in_turns) as watched:
             found = detect_faces(watched, tracker, video.fps, keep, sampler)
         people = tell_people_apart(found)
         faces = [people[0], *(face for face in people[1:] if worth_a_file(face))]
@@ -309,7 +312,8 @@ def _turn_upright(landmarks: np.ndarray, turns: int) -> np.ndarray:
 
 
 class _Watch:
-    """Pictures made in a thread, a few ahead of their use, with a progress bar."""
+    """Pictures made in a thread, a few ahead of their use or in turns with it, with a progress
+    bar."""
 
     def __init__(self, video: Video, timeout: float, show_progress: bool) -> None:
         self._name = video.path.name
@@ -317,8 +321,11 @@ class _Watch:
         self._show = show_progress
 
     @contextmanager
-    def __call__(self, items: Iterable[Item], task: str, total: int) -> Iterator[Iterable[Item]]:
-        with Prefetch(items, timeout=self._timeout) as prefetched:
+    def __call__(
+        self, items: Iterable[Item], task: str, total: int, in_turns: bool = False
+    ) -> Iterator[Iterable[Item]]:
+        ahead = TURN_FRAMES if in_turns else FRAMES_AHEAD
+        with Prefetch(items, ahead, self._timeout, in_turns) as prefetched:
             if not self._show:
                 yield prefetched
                 return

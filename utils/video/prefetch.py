@@ -22,14 +22,26 @@ class Prefetch(Iterator[Item]):
         ahead: how many items may wait.
         timeout: seconds after which an item that does not come is an InputError; None waits for
             ever. The thread is then left to itself, since compiled code cannot be stopped.
+        in_turns: nothing overlaps: `ahead` items are made while their user waits, and the next ones
+            when all of these are taken.
     """
 
     _END = object()
 
-    def __init__(self, items: Iterable[Item], ahead: int = 4, timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        items: Iterable[Item],
+        ahead: int = 4,
+        timeout: float | None = None,
+        in_turns: bool = False,
+    ) -> None:
         self._items = items
         self._timeout = timeout
+        self._in_turns = in_turns
+        self._ahead = ahead
+        self._made = 0  # items so far
         self._queue: queue.Queue = queue.Queue(maxsize=ahead)
+        self._wanted = threading.Event()  # all that was handed over is taken
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._fill, daemon=True)
 
@@ -50,12 +62,28 @@ class Prefetch(Iterator[Item]):
                 continue
         return False
 
+    def _hand_over(self, items: list[Item]) -> bool:
+        """Puts the items, which are forgotten here; in turns, waits until they are taken. Whether
+        more are wanted."""
+        self._wanted.clear()
+        put = all(self._put((item, None)) for item in items)
+        items.clear()
+        while put and self._in_turns and not self._stopped.is_set():
+            if self._wanted.wait(0.1):
+                break
+        return put
+
     def _fill(self) -> None:
         ending: BaseException | None = None
         iterator = iter(self._items)
+        waiting: list[Item] = []
+        at_once = self._ahead if self._in_turns else 1
         try:
             for item in iterator:
-                if not self._put((item, None)):
+                self._made += 1
+                waiting.append(item)
+                del item  # a picture's memory is used again when nobody holds it
+                if len(waiting) == at_once and not self._hand_over(waiting):
                     break
         except BaseException as error:
             ending = error
@@ -63,14 +91,25 @@ class Prefetch(Iterator[Item]):
             close = getattr(iterator, "close", None)
             if close:
                 close()
+        for item in waiting:
+            self._put((item, None))
         self._put((self._END, ending))
 
+    def _get(self) -> tuple[object, BaseException | None]:
+        if self._queue.empty():
+            self._wanted.set()
+        while True:
+            made = self._made
+            try:
+                return self._queue.get(timeout=self._timeout)
+            except queue.Empty:
+                if self._made > made:
+                    continue
+                waited = f"{self._timeout:g} seconds without a new frame"
+                raise InputError(f"given up after {waited}; --timeout allows more") from None
+
     def __next__(self) -> Item:
-        try:
-            item, error = self._queue.get(timeout=self._timeout)
-        except queue.Empty:
-            waited = f"{self._timeout:g} seconds without a new frame"
-            raise InputError(f"given up after {waited}; --timeout allows more") from None
+        item, error = self._get()
         if item is self._END:
             self._put((self._END, None))  # a further `next` ends too
             if error is not None:
