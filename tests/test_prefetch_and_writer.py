@@ -24,15 +24,16 @@ def test_prefetch_hands_on_an_error():
             next(items)
 
 
+def counting(end, drawn):
+    """The numbers below `end`, each noted in `drawn` as it is made."""
+    for number in range(end):
+        drawn.append(number)
+        yield number
+
+
 def test_prefetch_runs_only_a_little_ahead():
     drawn = []
-
-    def counting():
-        for number in range(1000):
-            drawn.append(number)
-            yield number
-
-    with Prefetch(counting(), ahead=4) as items:
+    with Prefetch(counting(1000, drawn), ahead=4) as items:
         next(items)
         time.sleep(0.2)
         assert len(drawn) <= 7
@@ -40,13 +41,7 @@ def test_prefetch_runs_only_a_little_ahead():
 
 def test_in_turns_nothing_is_made_while_items_are_used():
     drawn = []
-
-    def counting():
-        for number in range(10):
-            drawn.append(number)
-            yield number
-
-    with Prefetch(counting(), ahead=4, in_turns=True) as items:
+    with Prefetch(counting(10, drawn), turn=4) as items:
         made = []
         for item in items:
             made.append((item, len(drawn)))
@@ -55,10 +50,10 @@ def test_in_turns_nothing_is_made_while_items_are_used():
     assert [so_far for _, so_far in made] == [4] * 4 + [8] * 4 + [10] * 2
 
 
-@pytest.mark.parametrize("in_turns", [False, True])
-def test_leaving_early_stops_the_thread(in_turns):
+@pytest.mark.parametrize("turn", [0, 4])
+def test_leaving_early_stops_the_thread(turn):
     before = threading.active_count()
-    with Prefetch(iter(int, 1), in_turns=in_turns) as items:
+    with Prefetch(iter(int, 1), turn=turn) as items:
         next(items)
     assert threading.active_count() == before
 
@@ -69,7 +64,7 @@ def test_in_turns_the_time_is_that_of_one_item():
             time.sleep(0.1)
             yield number
 
-    with Prefetch(slow(), ahead=6, timeout=0.3, in_turns=True) as items:
+    with Prefetch(slow(), timeout=0.3, turn=6) as items:
         assert list(items) == list(range(6))
 
 

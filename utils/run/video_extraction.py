@@ -46,7 +46,6 @@ from ..weights.detector_models import DLIB_EMBEDDING, obtain_model
 from .file_headers import FaceReport, LandmarkSource, header_of_face, header_of_video
 
 TURN_SECONDS = 1e-4  # that a thread may hold Python's lock while another waits
-FRAMES_AHEAD = 4  # of what is done with them, that are decoded
 TURN_FRAMES = 32  # that are decoded in a row where decoding and what follows take turns
 FEW_DETECTIONS = 0.5  # a video that shows its face in fewer of its frames gets a notice
 Item = TypeVar("Item")
@@ -171,8 +170,9 @@ class VideoExtractor:
         sampler = IdentitySampler(self._embedder, video.fps)
         keep = None if options.thorough or calibration == "none" else spool
         frames = mark_shots(video.frames())
-        in_turns = video.width * video.height < landmark_detector.in_turns_below
-        with watch(frames, "detect", video.announced, in_turns) as watched:
+        small = video.width * video.height < landmark_detector.in_turns_below
+        turn = TURN_FRAMES if small else 0
+        with watch(frames, "detect", video.announced, turn) as watched:
             found = detect_faces(watched, tracker, video.fps, keep, sampler)
         people = tell_people_apart(found)
         faces = [people[0], *(face for face in people[1:] if worth_a_file(face))]
@@ -322,10 +322,9 @@ class _Watch:
 
     @contextmanager
     def __call__(
-        self, items: Iterable[Item], task: str, total: int, in_turns: bool = False
+        self, items: Iterable[Item], task: str, total: int, turn: int = 0
     ) -> Iterator[Iterable[Item]]:
-        ahead = TURN_FRAMES if in_turns else FRAMES_AHEAD
-        with Prefetch(items, ahead, self._timeout, in_turns) as prefetched:
+        with Prefetch(items, timeout=self._timeout, turn=turn) as prefetched:
             if not self._show:
                 yield prefetched
                 return

@@ -22,8 +22,8 @@ class Prefetch(Iterator[Item]):
         ahead: how many items may wait.
         timeout: seconds after which an item that does not come is an InputError; None waits for
             ever. The thread is then left to itself, since compiled code cannot be stopped.
-        in_turns: nothing overlaps: `ahead` items are made while their user waits, and the next ones
-            when all of these are taken.
+        turn: so many items are made in a row while their user waits, and the next ones when all of
+            these are used; 0: they are made beside that, `ahead`.
     """
 
     _END = object()
@@ -33,14 +33,13 @@ class Prefetch(Iterator[Item]):
         items: Iterable[Item],
         ahead: int = 4,
         timeout: float | None = None,
-        in_turns: bool = False,
+        turn: int = 0,
     ) -> None:
         self._items = items
         self._timeout = timeout
-        self._in_turns = in_turns
-        self._ahead = ahead
+        self._turn = turn
         self._made = 0  # items so far
-        self._queue: queue.Queue = queue.Queue(maxsize=ahead)
+        self._queue: queue.Queue = queue.Queue(maxsize=turn or ahead)
         self._wanted = threading.Event()  # all that was handed over is taken
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._fill, daemon=True)
@@ -63,12 +62,12 @@ class Prefetch(Iterator[Item]):
         return False
 
     def _hand_over(self, items: list[Item]) -> bool:
-        """Puts the items, which are forgotten here; in turns, waits until they are taken. Whether
+        """Puts the items, which are forgotten here; in turns, waits until they are used. Whether
         more are wanted."""
         self._wanted.clear()
         put = all(self._put((item, None)) for item in items)
         items.clear()
-        while put and self._in_turns and not self._stopped.is_set():
+        while put and self._turn and not self._stopped.is_set():
             if self._wanted.wait(0.1):
                 break
         return put
@@ -77,13 +76,12 @@ class Prefetch(Iterator[Item]):
         ending: BaseException | None = None
         iterator = iter(self._items)
         waiting: list[Item] = []
-        at_once = self._ahead if self._in_turns else 1
         try:
             for item in iterator:
                 self._made += 1
                 waiting.append(item)
                 del item  # a picture's memory is used again when nobody holds it
-                if len(waiting) == at_once and not self._hand_over(waiting):
+                if len(waiting) >= self._turn and not self._hand_over(waiting):
                     break
         except BaseException as error:
             ending = error
