@@ -84,14 +84,12 @@ def find_cuts(video: str) -> dict[str, float]:
 
 def mesh(video: str, threads: str = "1") -> dict[str, float]:
     """MediaPipe's mesh alone, on decoded frames, its network on so many threads."""
+    from utils.cores import Cores
     from utils.FaceDetector import make_face_detector
     from utils.LandmarkDetector import make_landmark_detector
-    from utils.LandmarkDetector.mediapipe_mesh import threads_beside_decoder
 
     frames = first_frames(video, 120)
-    wanted = int(threads)
-    left = wanted - threads_beside_decoder(wanted, frames[0])  # to a decoder that is not here
-    detector = make_landmark_detector("mediapipe", threads=wanted + left)
+    detector = make_landmark_detector("mediapipe", cores=Cores(int(threads)))
     box = make_face_detector("blazeface").detect(frames[:1])[0][0]
     place = detector.place_of_box(frames[0], box)
 

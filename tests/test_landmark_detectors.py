@@ -3,12 +3,12 @@ import pytest
 import torch
 from conftest import reference
 
+from utils.cores import Cores
 from utils.errors import InputError
 from utils.FaceDetector import make_face_detector
 from utils.landmark_files.text import read_landmarks
 from utils.LandmarkDetector import make_landmark_detector
 from utils.LandmarkDetector.fan import FanLandmarkDetector, FanNetwork, peaks
-from utils.LandmarkDetector.mediapipe_mesh import threads_beside_decoder
 from utils.run.detector_choice import choose_detectors, choose_device
 from utils.run.extraction import extract_videos
 from utils.run.video_extraction import ExtractionOptions
@@ -198,18 +198,20 @@ def test_fan_says_the_same_on_any_number_of_threads(random_fan, face_frames):
     assert (one - two).abs().max() < 1e-5 * one.abs().max()
 
 
-@pytest.mark.parametrize(
-    ("threads", "rows", "of_the_mesh"),
-    [
-        (1, 480, 1),
-        (2, 480, 2),
-        (2, 1080, 1),
-        (4, 1080, 3),
-        (16, 480, 4),
-        (16, 1080, 4),
-        (1, 1080, 1),
-    ],
-)
-def test_a_large_picture_leaves_a_thread_to_the_decoder(threads, rows, of_the_mesh):
-    picture = np.empty((rows, rows * 16 // 9, 3), np.uint8)
-    assert threads_beside_decoder(threads, picture) == of_the_mesh
+@pytest.mark.parametrize("threads", [1, 2, 4, 16])
+def test_a_decoder_leaves_one_core_while_it_works(threads):
+    cores = Cores(threads)
+    assert cores.free == threads
+    cores.decoding = True
+    assert cores.free == 1
+
+
+def test_the_mesh_is_the_same_on_however_many_cores_are_free(face_frames):
+    cores = Cores(4)
+    mesh = make_landmark_detector("mediapipe", cores=cores)
+    box = make_face_detector("blazeface").detect(face_frames[:1])[0][0]
+    place = mesh.place_of_box(face_frames[0], box)
+    found = []
+    for cores.decoding in (False, True):
+        found.append(mesh.detect(face_frames[:1], [place])[0].landmarks)
+    np.testing.assert_array_equal(*found)

@@ -10,7 +10,7 @@ UTILS = Path(__file__).resolve().parent.parent / "utils"
 STAGES = (
     ("errors", "shared"),
     ("locations",),
-    ("console", "face_boxes", "inputs", "rigid_motion", "whole_file"),
+    ("console", "cores", "face_boxes", "inputs", "rigid_motion", "whole_file"),
     ("weights",),
     ("video", "FaceDetector", "LandmarkDetector"),
     ("tracking",),

@@ -1,8 +1,11 @@
+import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
+from utils.cores import Cores
 from utils.errors import InputError
 from utils.video.prefetch import Prefetch
 from utils.video.writer import VideoWriter
@@ -39,33 +42,68 @@ def test_prefetch_runs_only_a_little_ahead():
         assert len(drawn) <= 7
 
 
-def test_in_turns_nothing_is_made_while_items_are_used():
+def test_prefetch_works_in_bursts():
     drawn = []
-    with Prefetch(counting(10, drawn), turn=4) as items:
-        made = []
+    with Prefetch(counting(40, drawn), ahead=8) as items:
+        taken = []
         for item in items:
-            made.append((item, len(drawn)))
-            time.sleep(0.02)
-    assert [item for item, _ in made] == list(range(10))
-    assert [so_far for _, so_far in made] == [4] * 4 + [8] * 4 + [10] * 2
+            time.sleep(0.01)
+            taken.append((item, len(drawn)))
+    assert [item for item, _ in taken] == list(range(40))
+    assert {so_far for _, so_far in taken} == {8, 15, 22, 29, 36, 40}  # when one is left
 
 
-@pytest.mark.parametrize("turn", [0, 4])
-def test_leaving_early_stops_the_thread(turn):
+def test_cores_are_told_when_the_thread_works():
+    cores, seen = Cores(2), []
+
+    def watched():
+        for number in range(6):
+            seen.append(cores.free)
+            yield number
+
+    with Prefetch(watched(), ahead=3, cores=cores) as items:
+        time.sleep(0.1)
+        resting = cores.free
+        assert list(items) == list(range(6))
+    assert seen == [1] * 6
+    assert resting == cores.free == 2
+
+
+def test_on_a_single_core_nothing_is_made_while_items_are_used():
+    drawn = []
+    with Prefetch(counting(10, drawn), ahead=4, cores=Cores(1)) as items:
+        taken = []
+        for item in items:
+            time.sleep(0.01)
+            taken.append((item, len(drawn)))
+    assert taken == list(zip(range(10), [4] * 4 + [8] * 4 + [10] * 2, strict=True))
+
+
+@pytest.mark.parametrize("taken", [0, 1, 5])
+def test_leaving_early_stops_the_thread(taken):
     before = threading.active_count()
-    with Prefetch(iter(int, 1), turn=turn) as items:
-        next(items)
+    with Prefetch(iter(int, 1)) as items:
+        for _ in range(taken):
+            next(items)
     assert threading.active_count() == before
 
 
-def test_in_turns_the_time_is_that_of_one_item():
+@pytest.mark.parametrize("cores", [Cores(1), Cores(2)])
+def test_the_time_is_that_of_one_item(cores):
     def slow():
         for number in range(6):
             time.sleep(0.1)
             yield number
 
-    with Prefetch(slow(), timeout=0.3, turn=6) as items:
+    with Prefetch(slow(), ahead=6, timeout=0.3, cores=cores) as items:
         assert list(items) == list(range(6))
+
+
+def test_an_item_that_is_used_is_held_by_nobody_else():
+    with Prefetch((np.zeros(3) for _ in range(5)), ahead=5) as items:
+        time.sleep(0.1)
+        item = next(items)
+        assert sys.getrefcount(item) == 2  # of this test, and of the call
 
 
 def test_what_does_not_come_in_time_is_an_input_error():

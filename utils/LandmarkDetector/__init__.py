@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..cores import Cores
 from ..shared import LANDMARK_DETECTORS
 from ..weights.detector_models import DETECTOR_FILES, obtain_models
 from .interface import LandmarkDetector
@@ -17,7 +18,7 @@ def make_landmark_detector(
     device: str = "cpu",
     model_weights: Path | None = None,
     precision: str = "fp32",
-    threads: int = 1,
+    cores: Cores | None = None,
     network: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> LandmarkDetector:
     """Builds a landmark detector once, for any number of videos.
@@ -27,7 +28,7 @@ def make_landmark_detector(
         device: `cpu` or `cuda`; dlib's and MediaPipe's run on the CPU whatever it says.
         model_weights: a folder in which model files are looked for first.
         precision: `fp32` or `bf16`, of FAN.
-        threads: of MediaPipe's mesh; what it finds does not depend on them.
+        cores: that MediaPipe's mesh may use, one by default; what it finds does not depend on them.
         network: a `FanNetwork` that serves several detectors; None: FAN gets its own.
 
     Raises:
@@ -48,7 +49,7 @@ def make_landmark_detector(
     if name == "mediapipe":
         from .mediapipe_mesh import MediaPipeMesh
 
-        return MediaPipeMesh(*files, threads)
+        return MediaPipeMesh(*files, cores or Cores())
     from .dlib_predictor import DlibPredictor
 
     return DlibPredictor(*files)

@@ -23,7 +23,6 @@ class DlibPredictor:
     detect_every = 5
     least_score = 0.1
     calibration = "published"
-    in_turns_below = 0
 
     def __init__(self, model: Path) -> None:
         import dlib

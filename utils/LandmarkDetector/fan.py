@@ -110,7 +110,6 @@ class FanLandmarkDetector:
     detect_every = 1
     least_score = 0.1
     calibration = "published"
-    in_turns_below = 0
 
     def __init__(self, network: Callable[[np.ndarray], np.ndarray], batch_size: int) -> None:
         self.batch_size = batch_size

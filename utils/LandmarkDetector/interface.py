@@ -34,7 +34,6 @@ class LandmarkDetector(Protocol):
             otherwise; in between, the last landmarks tell where the face is.
         least_score: a face that scores lower is lost.
         calibration: what its landmarks need before they are normalized, by default.
-        in_turns_below: pictures of fewer pixels are decoded while it waits, not beside its work.
     """
 
     name: str
@@ -42,7 +41,6 @@ class LandmarkDetector(Protocol):
     detect_every: int
     least_score: float
     calibration: str
-    in_turns_below: int
 
     def place_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
         """Where in `frame` a face lies whose box is (5 or 6,): left, top, right, bottom, score and,

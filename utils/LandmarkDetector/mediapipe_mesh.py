@@ -13,13 +13,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..cores import Cores
 from .interface import Found
 
 INPUT_PIXELS = 256
 POINTS = 478
 SQUARE_SCALE = 1.5  # side of the square over the larger side of the face
-LARGE_PICTURE = 1_500_000  # pixels; decoding one takes about as long as its mesh
-SMALL_PICTURE = 500_000  # pixels; decoding one beside its mesh slows that by more than it takes
 MOST_THREADS = 4  # of the network, which is small; MediaPipe's own limit
 RIGHT_CORNER, LEFT_CORNER = 33, 263  # outer corners of the eyes
 # The mesh's points in the order of iBUG 300-W.
@@ -52,18 +51,12 @@ def square_transform(place: np.ndarray) -> np.ndarray:
     return np.array([[cos, -sin, x - half * (cos - sin)], [sin, cos, y - half * (sin + cos)]])
 
 
-def threads_beside_decoder(threads: int, picture: np.ndarray) -> int:
-    """How many of a video's threads the network gets: large pictures leave one to the decoder."""
-    height, width = picture.shape[:2]
-    return max(1, min(MOST_THREADS, threads - (height * width >= LARGE_PICTURE)))
-
-
 class MediaPipeMesh:
     """See `utils.LandmarkDetector.interface.LandmarkDetector`; scores are the mesh's presence.
 
     Args:
         task: the file `face_landmarker.task`.
-        threads: that the video has; see `threads_beside_decoder`.
+        cores: the network runs on those that are free, anew for each picture.
 
     Raises:
         InputError: the file is no such file.
@@ -74,13 +67,12 @@ class MediaPipeMesh:
     detect_every = 12  # frames, about half a second; only to find others
     least_score = 0.5
     calibration = "none"
-    in_turns_below = SMALL_PICTURE
 
-    def __init__(self, task: Path, threads: int = 1) -> None:
+    def __init__(self, task: Path, cores: Cores) -> None:
         from ..weights.litert import LiteNetwork, read_network
 
         content = read_network(task, "face_landmarks_detector.tflite")
-        self._threads = threads
+        self._cores = cores
         self._network_on = cache(partial(LiteNetwork, content))  # by the number of its threads
         self._face = np.empty((INPUT_PIXELS, INPUT_PIXELS, 3), np.uint8)  # used again each frame
         self._values = np.empty((1, *self._face.shape), np.float32)
@@ -117,7 +109,7 @@ class MediaPipeMesh:
         )
         cv2.cvtColor(self._face, cv2.COLOR_BGR2RGB, dst=self._face)
         np.divide(self._face, np.float32(255), out=self._values[0])
-        network = self._network_on(threads_beside_decoder(self._threads, frame))
+        network = self._network_on(min(MOST_THREADS, self._cores.free))
         points, presence, _ = network(self._values)
         square = points.reshape(POINTS, 3)[:, :2].astype(float)
         mesh = square @ into_frame[:, :2].T + into_frame[:, 2]

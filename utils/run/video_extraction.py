@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..console import progress
+from ..cores import Cores
 from ..errors import InputError
 from ..face_tracks import FaceTrack, track_of_landmarks
 from ..FaceDetector import make_face_detector
@@ -46,7 +47,8 @@ from ..weights.detector_models import DLIB_EMBEDDING, obtain_model
 from .file_headers import FaceReport, LandmarkSource, header_of_face, header_of_video
 
 TURN_SECONDS = 1e-4  # that a thread may hold Python's lock while another waits
-TURN_FRAMES = 32  # that are decoded in a row where decoding and what follows take turns
+AHEAD_PIXELS = 10_000_000  # that are decoded ahead, of pictures; but
+FEWEST_AHEAD, MOST_AHEAD = 4, 32  # pictures
 FEW_DETECTIONS = 0.5  # a video that shows its face in fewer of its frames gets a notice
 Item = TypeVar("Item")
 
@@ -91,11 +93,6 @@ class ExtractionOptions:
         """That a video may use, so that all workers together have a core each."""
         return self.threads_each or max(1, (os.cpu_count() or 1) // self.workers)
 
-    @property
-    def decoder_threads(self) -> int:
-        """Of these, for the decoder; one is left to what is done with its pictures."""
-        return max(1, self.threads - 1)
-
 
 @dataclass(frozen=True)
 class VideoReport:
@@ -121,7 +118,8 @@ class VideoExtractor:
 
     def __init__(self, options: ExtractionOptions) -> None:
         self._options = options
-        self._detectors = None if options.precomputed else _make_detectors(options)
+        self._cores = Cores(options.threads)
+        self._detectors = None if options.precomputed else _make_detectors(options, self._cores)
         self._embedder = None if options.precomputed else _make_embedder(options)
 
     def extract(self, path: Path, output: Path, show_progress: bool) -> VideoReport:
@@ -140,7 +138,7 @@ class VideoExtractor:
         """Opens a video, or gives it up after the time that a frame may take."""
 
         def opened() -> Iterator[Video]:
-            yield Video(path, self._options.image_rate, self._options.decoder_threads)
+            yield Video(path, self._options.image_rate, self._cores.of_decoder)
 
         with Prefetch(opened(), timeout=self._options.timeout or None) as videos:
             return next(videos)
@@ -170,9 +168,7 @@ class VideoExtractor:
         sampler = IdentitySampler(self._embedder, video.fps)
         keep = None if options.thorough or calibration == "none" else spool
         frames = mark_shots(video.frames())
-        small = video.width * video.height < landmark_detector.in_turns_below
-        turn = TURN_FRAMES if small else 0
-        with watch(frames, "detect", video.announced, turn) as watched:
+        with watch(frames, "detect", video.announced, self._cores) as watched:
             found = detect_faces(watched, tracker, video.fps, keep, sampler)
         people = tell_people_apart(found)
         faces = [people[0], *(face for face in people[1:] if worth_a_file(face))]
@@ -312,19 +308,20 @@ def _turn_upright(landmarks: np.ndarray, turns: int) -> np.ndarray:
 
 
 class _Watch:
-    """Pictures made in a thread, a few ahead of their use or in turns with it, with a progress
-    bar."""
+    """Pictures made in a thread, ahead of their use, with a progress bar."""
 
     def __init__(self, video: Video, timeout: float, show_progress: bool) -> None:
         self._name = video.path.name
         self._timeout = timeout or None
         self._show = show_progress
+        ahead = AHEAD_PIXELS // (video.width * video.height)
+        self._ahead = min(max(ahead, FEWEST_AHEAD), MOST_AHEAD)
 
     @contextmanager
     def __call__(
-        self, items: Iterable[Item], task: str, total: int, turn: int = 0
+        self, items: Iterable[Item], task: str, total: int, cores: Cores | None = None
     ) -> Iterator[Iterable[Item]]:
-        with Prefetch(items, timeout=self._timeout, turn=turn) as prefetched:
+        with Prefetch(items, self._ahead, self._timeout, cores) as prefetched:
             if not self._show:
                 yield prefetched
                 return
@@ -348,12 +345,14 @@ def _notices(face: FaceTrack, source: LandmarkSource, frames_lost: int) -> Itera
         yield f"{frames_lost} damaged frames left out"
 
 
-def _make_detectors(options: ExtractionOptions) -> tuple[FaceDetector, LandmarkDetector]:
+def _make_detectors(
+    options: ExtractionOptions, cores: Cores
+) -> tuple[FaceDetector, LandmarkDetector]:
     where = options.device, options.model_weights
     return (
         make_face_detector(options.face_detector, *where),
         make_landmark_detector(
-            options.landmark_detector, *where, options.precision, options.threads, options.network
+            options.landmark_detector, *where, options.precision, cores, options.network
         ),
     )
 

@@ -59,6 +59,8 @@ class _Worker(Generic[Job]):
         self.connection.close()  # a worker without a job hears this and leaves
         if self.job is not None:
             self.process.terminate()
+
+    def see_off(self) -> None:
         self.process.join(LEAVING_SECONDS)
         if self.process.is_alive():
             self.process.kill()
@@ -117,3 +119,5 @@ def run_in_workers(
     finally:
         for worker in staff:
             worker.dismiss()
+        for worker in staff:  # which leave at the same time
+            worker.see_off()

@@ -1,12 +1,13 @@
-"""An iterator that runs a few items ahead in a thread."""
+"""An iterator that runs ahead of its user in a thread."""
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from ..cores import Cores
 from ..errors import InputError
 
 Item = TypeVar("Item")
@@ -14,34 +15,33 @@ LEAVING_SECONDS = 2.0  # how long a thread is waited for that is asked to end
 
 
 class Prefetch(Iterator[Item]):
-    """Runs an iterator in a thread, a few items ahead, so that decoding overlaps with the rest.
+    """Runs an iterator in a thread, ahead of its user, so that decoding overlaps with the rest.
 
-    Use as a context manager: leaving it early stops the thread.
+    It works in bursts: until `ahead` items wait, then not until only a few of them are left; on a
+    single core both take turns. Use as a context manager: leaving it early stops the thread.
 
     Args:
         ahead: how many items may wait.
         timeout: seconds after which an item that does not come is an InputError; None waits for
             ever. The thread is then left to itself, since compiled code cannot be stopped.
-        turn: so many items are made in a row while their user waits, and the next ones when all of
-            these are used; 0: they are made beside that, `ahead`.
+        cores: are told when the thread works.
     """
-
-    _END = object()
 
     def __init__(
         self,
         items: Iterable[Item],
         ahead: int = 4,
         timeout: float | None = None,
-        turn: int = 0,
+        cores: Cores | None = None,
     ) -> None:
         self._items = items
+        self._cores = cores or Cores(2)
+        self._ahead, self._few = ahead, 0 if self._cores.single else ahead // 4
         self._timeout = timeout
-        self._turn = turn
-        self._made = 0  # items so far
-        self._queue: queue.Queue = queue.Queue(maxsize=turn or ahead)
-        self._wanted = threading.Event()  # all that was handed over is taken
-        self._stopped = threading.Event()
+        self._ready: deque[Item] = deque()
+        self._changed = threading.Condition()  # guards all that both threads see
+        self._wanted = self._ended = self._stopped = False
+        self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._fill, daemon=True)
 
     def __enter__(self) -> Prefetch[Item]:
@@ -49,68 +49,56 @@ class Prefetch(Iterator[Item]):
         return self
 
     def __exit__(self, *ending: object) -> None:
-        self._stopped.set()
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
         self._thread.join(None if self._timeout is None else LEAVING_SECONDS)
 
-    def _put(self, message: tuple[object, BaseException | None]) -> bool:
-        while not self._stopped.is_set():
-            try:
-                self._queue.put(message, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def _hand_over(self, items: list[Item]) -> bool:
-        """Puts the items, which are forgotten here; in turns, waits until they are used. Whether
-        more are wanted."""
-        self._wanted.clear()
-        put = all(self._put((item, None)) for item in items)
-        items.clear()
-        while put and self._turn and not self._stopped.is_set():
-            if self._wanted.wait(0.1):
-                break
-        return put
-
     def _fill(self) -> None:
-        ending: BaseException | None = None
         iterator = iter(self._items)
-        waiting: list[Item] = []
+        self._cores.decoding = True
         try:
             for item in iterator:
-                self._made += 1
-                waiting.append(item)
-                del item  # a picture's memory is used again when nobody holds it
-                if len(waiting) >= self._turn and not self._hand_over(waiting):
-                    break
+                with self._changed:
+                    self._ready.append(item)
+                    del item  # a picture's memory is used again when nobody holds it
+                    self._changed.notify_all()
+                    if len(self._ready) >= self._ahead:
+                        self._rest()
+                    if self._stopped:
+                        break
         except BaseException as error:
-            ending = error
+            self._error = error
         finally:
             close = getattr(iterator, "close", None)
             if close:
                 close()
-        for item in waiting:
-            self._put((item, None))
-        self._put((self._END, ending))
+            self._cores.decoding = False
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
 
-    def _get(self) -> tuple[object, BaseException | None]:
-        if self._queue.empty():
-            self._wanted.set()
-        while True:
-            made = self._made
-            try:
-                return self._queue.get(timeout=self._timeout)
-            except queue.Empty:
-                if self._made > made:
-                    continue
-                waited = f"{self._timeout:g} seconds without a new frame"
-                raise InputError(f"given up after {waited}; --timeout allows more") from None
+    def _rest(self) -> None:
+        self._cores.decoding = self._wanted = False
+        self._changed.wait_for(lambda: self._stopped or self._wanted)
+        self._cores.decoding = True
+
+    def _has_turn(self) -> bool:
+        """Whether the user need not wait."""
+        at_work = self._cores.single and self._cores.decoding
+        return self._ended or (bool(self._ready) and not at_work)
 
     def __next__(self) -> Item:
-        item, error = self._get()
-        if item is self._END:
-            self._put((self._END, None))  # a further `next` ends too
-            if error is not None:
-                raise error
-            raise StopIteration
-        return item
+        with self._changed:
+            if len(self._ready) <= self._few:
+                self._wanted = True
+                self._changed.notify_all()
+            while not self._has_turn():
+                if not self._changed.wait(self._timeout):  # for one item, or the burst's end
+                    waited = f"{self._timeout:g} seconds without a new frame"
+                    raise InputError(f"given up after {waited}; --timeout allows more")
+            if self._ready:
+                return self._ready.popleft()
+        if self._error is not None:
+            raise self._error
+        raise StopIteration
