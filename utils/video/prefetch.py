@@ -39,6 +39,7 @@ class Prefetch(Iterator[Item]):
         self._ahead, self._few = ahead, 0 if self._cores.single else ahead // 4
         self._timeout = timeout
         self._ready: deque[Item] = deque()
+        self._made = 0  # items so far
         self._changed = threading.Condition()  # guards all that both threads see
         self._wanted = self._ended = self._stopped = False
         self._error: BaseException | None = None
@@ -62,7 +63,9 @@ class Prefetch(Iterator[Item]):
                 with self._changed:
                     self._ready.append(item)
                     del item  # a picture's memory is used again when nobody holds it
-                    self._changed.notify_all()
+                    self._made += 1
+                    if not self._cores.single:  # else its user waits for the burst's end
+                        self._changed.notify_all()
                     if len(self._ready) >= self._ahead:
                         self._rest()
                     if self._stopped:
@@ -80,6 +83,7 @@ class Prefetch(Iterator[Item]):
 
     def _rest(self) -> None:
         self._cores.decoding = self._wanted = False
+        self._changed.notify_all()
         self._changed.wait_for(lambda: self._stopped or self._wanted)
         self._cores.decoding = True
 
@@ -94,7 +98,8 @@ class Prefetch(Iterator[Item]):
                 self._wanted = True
                 self._changed.notify_all()
             while not self._has_turn():
-                if not self._changed.wait(self._timeout):  # for one item, or the burst's end
+                made = self._made
+                if not self._changed.wait(self._timeout) and self._made == made:
                     waited = f"{self._timeout:g} seconds without a new frame"
                     raise InputError(f"given up after {waited}; --timeout allows more")
             if self._ready:
