@@ -206,6 +206,11 @@ def test_a_decoder_leaves_one_core_while_it_works(threads):
     assert cores.free == 1
 
 
+def test_a_decoder_takes_turns_only_where_there_is_nothing_but_one_core():
+    assert Cores(1).single
+    assert not Cores(2).single and not Cores(1, gpu=True).single
+
+
 def test_the_mesh_is_the_same_on_however_many_cores_are_free(face_frames):
     cores = Cores(4)
     mesh = make_landmark_detector("mediapipe", cores=cores)

@@ -15,11 +15,15 @@ class Cores:
         of_decoder: threads that the decoder gets; one core is left to what is done with its
             pictures.
         decoding: whether the decoder works; `utils.video.prefetch.Prefetch` says so.
+
+    Args:
+        threads: one a core.
+        gpu: pictures are looked at on a GPU, by another process perhaps, so beside the decoder.
     """
 
-    def __init__(self, threads: int = 1) -> None:
+    def __init__(self, threads: int = 1, gpu: bool = False) -> None:
         self._threads = threads
-        self.single = threads == 1
+        self.single = threads == 1 and not gpu
         self.of_decoder = max(1, threads - 1)
         self.decoding = False
 

@@ -118,7 +118,8 @@ class VideoExtractor:
 
     def __init__(self, options: ExtractionOptions) -> None:
         self._options = options
-        self._cores = Cores(options.threads)
+        on_gpu = options.network is not None or options.device != "cpu"
+        self._cores = Cores(options.threads, on_gpu)
         self._detectors = None if options.precomputed else _make_detectors(options, self._cores)
         self._embedder = None if options.precomputed else _make_embedder(options)
 
