@@ -43,11 +43,13 @@ def test_prefetch_runs_only_a_little_ahead():
 
 
 def test_prefetch_works_in_bursts():
-    drawn = []
-    with Prefetch(counting(40, drawn), ahead=8) as items:
+    drawn, cores = [], Cores(2)
+    with Prefetch(counting(40, drawn), ahead=8, cores=cores) as items:
         taken = []
         for item in items:
-            time.sleep(0.01)
+            time.sleep(0.02)  # for the thread to wake
+            while cores.decoding:  # on a busy machine
+                time.sleep(0.001)
             taken.append((item, len(drawn)))
     assert [item for item, _ in taken] == list(range(40))
     assert {so_far for _, so_far in taken} == {8, 15, 22, 29, 36, 40}  # when one is left

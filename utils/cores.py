@@ -10,15 +10,15 @@ class Cores:
     than either takes. So the decoder works in bursts, and the network asks before each picture how
     many cores are free; on a single core it waits for the burst's end.
 
+    Args:
+        threads: one a core.
+        gpu: pictures are looked at on a GPU, by another process perhaps, so beside the decoder.
+
     Attributes:
         single: the decoder and what is done with its pictures have one core between them.
         of_decoder: threads that the decoder gets; one core is left to what is done with its
             pictures.
         decoding: whether the decoder works; `utils.video.prefetch.Prefetch` says so.
-
-    Args:
-        threads: one a core.
-        gpu: pictures are looked at on a GPU, by another process perhaps, so beside the decoder.
     """
 
     def __init__(self, threads: int = 1, gpu: bool = False) -> None:

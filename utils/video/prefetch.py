@@ -35,7 +35,7 @@ class Prefetch(Iterator[Item]):
         cores: Cores | None = None,
     ) -> None:
         self._items = items
-        self._cores = cores or Cores(2)
+        self._cores = cores or Cores(2)  # whose user takes what is ready, whatever is being made
         self._ahead, self._few = ahead, 0 if self._cores.single else ahead // 4
         self._timeout = timeout
         self._ready: deque[Item] = deque()
