@@ -9,6 +9,9 @@ of them lies what is done with their answers.
 Cores share their memory and may share their clock and their arithmetic units, so that two do less
 than twice the work of one, whatever they run. Each part is therefore measured once more while every
 other core does the same, and the bound that these costs set is told beside the first.
+
+A machine's speed may vary by a half within minutes. So a round measures everything once, and what
+was reached is held against the bound of its own round.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,16 +36,33 @@ DETECT_EVERY = MediaPipeMesh.detect_every  # frames
 VIDEOS = 8  # in the run with a worker a core
 
 
-def seconds_a_frame(case: str, *arguments: object, cores: int, repeats: int) -> np.ndarray:
+@dataclass(frozen=True)
+class Round:
+    """What was measured of a video within a minute or two.
+
+    Attributes:
+        parts: by name (2,) seconds a frame on one thread: alone, and while every other core does
+            the same.
+        mesh_on_all: seconds a frame of the mesh on all cores, or on one if that is faster.
+        frames: of the video.
+        wholes: by name the seconds that an extraction took, and (2,) the least that it could.
+    """
+
+    parts: dict[str, np.ndarray]
+    mesh_on_all: float
+    frames: float
+    wholes: dict[str, tuple[float, np.ndarray]]
+
+
+def seconds_a_frame(case: str, *arguments: object, cores: int) -> np.ndarray:
     """Of one part on one thread: alone, and while every other core does the same."""
-    alone = measure(case, *arguments, repeats=repeats)
+    alone = measure(case, *arguments, repeats=1)
     with kept_busy(case, *arguments, copies=cores - 1):
-        beside = measure(case, *arguments, repeats=repeats)
+        beside = measure(case, *arguments, repeats=1)
     return np.array([alone.seconds / alone.units, beside.seconds / beside.units])
 
 
-def parts_of(video: Path, cores: int, repeats: int) -> dict[str, np.ndarray]:
-    """By part, (2,) seconds a frame: alone and with every core at work."""
+def measure_round(video: Path, cores: int) -> Round:
     cases = {
         "decoding": ("decode", video, 1),
         "cuts and dissolves": ("find_cuts", video),
@@ -49,46 +70,55 @@ def parts_of(video: Path, cores: int, repeats: int) -> dict[str, np.ndarray]:
         BOXES: ("detect_faces", video, DETECT_EVERY, "blazeface"),
         REST: ("follow", video),
     }
-    return {
-        name: seconds_a_frame(*case, cores=cores, repeats=repeats) for name, case in cases.items()
-    }
-
-
-def tell(video: Path, repeats: int, cores: int) -> None:
-    """Prints a table of a video's parts, the bounds and what was reached."""
-    parts = parts_of(video, cores, repeats)
-    one = measure("extract", video, "mediapipe", "warm", repeats=repeats)
-    many = measure("extract_many", video, VIDEOS, cores, "mediapipe", repeats=repeats)
-    together = sum(parts.values())
-    print(f"\n| {video.stem}, {one.units:.0f} frames | alone | all {cores} cores at work |")
-    print("|---|---|---|")
-    for name, (alone, beside) in parts.items():
-        print(f"| {name}, ms a frame | {1000 * alone:.2f} | {1000 * beside:.2f} |")
-    on_all = measure("mesh", video, cores, repeats=repeats)
+    parts = {name: seconds_a_frame(*case, cores=cores) for name, case in cases.items()}
+    on_all = measure("mesh", video, cores, repeats=1)
+    one = measure("extract", video, "mediapipe", "warm", repeats=1)
+    many = measure("extract_many", video, VIDEOS, cores, "mediapipe", repeats=1)
+    together = sum(parts.values()) / cores
     mesh = min(on_all.seconds / on_all.units, parts[MESH][0])
-    print(f"| {MESH} on {cores} threads | {1000 * mesh:.2f} | |")
     in_a_row = mesh + parts[BOXES][0] + parts[REST][0]
-    bound = one.units * np.maximum(together / cores, in_a_row)
-    bound_of_many = VIDEOS * one.units * together / cores
-    for name, least, cost in (
-        ("one process", bound, one),
-        (f"{VIDEOS} videos, {cores} workers, their start too", bound_of_many, many),
-    ):
-        reached = (f"{seconds:.2f} s: {seconds / cost.seconds:.2f}" for seconds in least)
-        print(f"| {name}: {cost.seconds:.2f} s; bound, and share reached | {' | '.join(reached)} |")
+    wholes = {
+        "one process": (one.seconds, one.units * np.maximum(together, in_a_row)),
+        f"{VIDEOS} videos, {cores} workers, their start too": (
+            many.seconds,
+            VIDEOS * one.units * together,
+        ),
+    }
+    return Round(parts, mesh, one.units, wholes)
+
+
+def tell(video: Path, rounds: list[Round], cores: int) -> None:
+    """Prints a table of the medians, and of the shares of the bound within each round."""
+    print(f"\n| {video.stem}, {rounds[0].frames:.0f} frames | alone | all {cores} cores at work |")
+    print("|---|---|---|")
+    for name in rounds[0].parts:
+        alone, beside = 1000 * np.median([one.parts[name] for one in rounds], axis=0)
+        print(f"| {name}, ms a frame | {alone:.2f} | {beside:.2f} |")
+    mesh = 1000 * np.median([one.mesh_on_all for one in rounds])
+    print(f"| {MESH} on {cores} threads | {mesh:.2f} | |")
+    for name in rounds[0].wholes:
+        took = np.array([one.wholes[name][0] for one in rounds])
+        least = np.array([one.wholes[name][1] for one in rounds])
+        shares = [
+            f"{np.median(of_rounds):.2f} ({', '.join(f'{share:.2f}' for share in of_rounds)})"
+            for of_rounds in (least / took[:, None]).T
+        ]
+        print(f"| {name}: {np.median(took):.2f} s; share of the bound | {' | '.join(shares)} |")
     sys.stdout.flush()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.bound", description=__doc__)
     parser.add_argument("--videos", nargs="+", type=Path, help="default: the reference videos")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     videos = given.videos or sorted(REFERENCE_VIDEOS.glob("*.mp4"))
     if not videos:
         raise InputError(f"{REFERENCE_VIDEOS}: no videos; name some with --videos")
+    cores = os.cpu_count() or 1
     for video in videos:
-        tell(video, given.repeats, os.cpu_count() or 1)
+        rounds = [measure_round(video, cores) for _ in range(given.rounds)]
+        tell(video, rounds, cores)
     return EXIT_DONE
 
 

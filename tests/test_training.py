@@ -1,4 +1,3 @@
-import argparse
 import csv
 import json
 import sys
@@ -30,8 +29,8 @@ from training.labelled_tracks import (
 )
 from training.train import (
     StreamTrainer,
-    data_of_seeds,
     family_targets,
+    learned_by,
     precision_of,
     read_dataset,
 )
@@ -278,12 +277,18 @@ def test_training_prints_the_sets_manifest_entry(
     assert entry["networks"] == 2
 
 
-def test_only_some_seeds_learn_from_the_dataset_too(monkeypatch, dataset, tracks):
-    monkeypatch.setattr(train, "read_archives", lambda folder: tracks)
-    given = argparse.Namespace(tracks="archives", dataset=dataset)
+def test_only_some_seeds_learn_from_the_dataset_too(tracks):
     config = {"seeds": [7, 23], "seeds_of_dataset": [23], "left_out": ["t0"]}
-    data = data_of_seeds(given, config)
-    assert {seed: len(of_seed) for seed, of_seed in data.items()} == {7: 15, 23: 31}
+    dataset = [replace(track, name=f"made {track.name}") for track in tracks]
+    assert learned_by(7, config, tracks, dataset) == tracks[1:]
+    assert learned_by(23, config, tracks, dataset) == tracks[1:] + dataset
+
+
+def test_a_dataset_that_no_seed_learns_from_is_told_of(capsys, dataset):
+    read_dataset(dataset, {"seeds": [7], "seeds_of_dataset": [23]})
+    assert "not learned from" in capsys.readouterr().err
+    read_dataset(dataset, {"seeds": [7]})
+    assert not capsys.readouterr().err
 
 
 def test_a_dataset_that_a_seed_needs_has_to_be_named():

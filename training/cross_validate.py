@@ -24,7 +24,7 @@ from training.clip_sampler import ClipSampler
 from training.labelled_tracks import LabelledTrack, read_archives
 from training.train import (
     StreamTrainer,
-    learns_from_dataset,
+    learned_by,
     precision_of,
     read_dataset,
     recoded_residues,
@@ -224,28 +224,14 @@ def parse_arguments() -> argparse.Namespace:
     return given
 
 
-def data_of_fold(
-    tracks: list[LabelledTrack],
-    more: list[LabelledTrack],
-    fold: np.ndarray,
-    number: int,
-    by: str,
-    left_out: list[str],
+def split(
+    tracks: list[LabelledTrack], fold: np.ndarray, number: int, by: str
 ) -> tuple[list[LabelledTrack], list[LabelledTrack]]:
-    """The tracks that a fold's networks learn from, and those that they are measured on.
-
-    Args:
-        more: tracks that are learned from where no track of their group is measured.
-    """
-    held = [track for track, own in zip(tracks, fold, strict=True) if own == number]
+    """The tracks that a fold's networks may learn from, and those that they are measured on."""
     known = trained_on(tracks, fold, number, by)
-    kept = [
-        track
-        for track, learnt in zip(tracks, known, strict=True)
-        if learnt and track.name not in left_out
-    ]
-    groups = {track.group for track in held}
-    return kept + [track for track in more if track.group not in groups], held
+    kept = [track for track, learnt in zip(tracks, known, strict=True) if learnt]
+    held = [track for track, own in zip(tracks, fold, strict=True) if own == number]
+    return kept, held
 
 
 def main() -> int:
@@ -254,14 +240,16 @@ def main() -> int:
     config["precision"] = precision_of(config["precision"])
     config["seeds"] = seeds = given.seeds or config["seeds"]
     tracks = read_archives(given.tracks)
-    more = read_dataset(given.dataset, config)
+    dataset = read_dataset(given.dataset, config)
     residues = recoded_residues(given.recoded, config)
     fold = held_out(tracks, given.by, given.folds)
     scratch = given.output.with_suffix(".parts")  # trainings that are done
     jobs = []
     for number, seed in product(range(fold.max() + 1), seeds):
-        made = more if learns_from_dataset(seed, config) else []
-        kept, held = data_of_fold(tracks, made, fold, number, given.by, config["left_out"])
+        kept, held = split(tracks, fold, number, given.by)
+        groups = {track.group for track in held}
+        unmeasured = [track for track in dataset if track.group not in groups]
+        kept = learned_by(seed, config, kept, unmeasured)
         say(f"fold {number}, seed {seed}: {len(kept)} tracks to train on, {len(held)} held out")
         for stream in given.streams[::-1]:
             result = scratch / f"{stream}_fold{number}_seed{seed}.npz"

@@ -50,11 +50,13 @@ def read_dataset(folder: Path | None, config: dict) -> list[LabelledTrack]:
     Raises:
         InputError: none is named, and a seed of the configuration learns from it.
     """
-    if folder is not None:
-        return read_landmark_folder(folder / "train")
-    if seeds := set(config.get("seeds_of_dataset", ())).intersection(config["seeds"]):
-        raise InputError(f"seeds_of_dataset: {sorted(seeds)} learn from a --dataset; name it")
-    return []
+    if folder is None:
+        if seeds := set(config.get("seeds_of_dataset", ())).intersection(config["seeds"]):
+            raise InputError(f"seeds_of_dataset: {sorted(seeds)} learn from a --dataset; name it")
+        return []
+    if not any(learns_from_dataset(seed, config) for seed in config["seeds"]):
+        say(f"{folder}: not learned from, since seeds_of_dataset names none of the seeds")
+    return read_landmark_folder(folder / "train")
 
 
 def learns_from_dataset(seed: int, config: dict) -> bool:
@@ -62,20 +64,13 @@ def learns_from_dataset(seed: int, config: dict) -> bool:
     return seed in config.get("seeds_of_dataset", config["seeds"])
 
 
-def data_of_seeds(given: argparse.Namespace, config: dict) -> dict[int, list[LabelledTrack]]:
-    """What each seed's network learns from: the archives, but for what is left out, and the dataset
-    where `learns_from_dataset`; the dataset alone where there are no archives.
-
-    Raises:
-        InputError: of `read_archives` and `read_dataset`.
-    """
-    archived = read_archives(given.tracks) if given.tracks else []
-    archived = [track for track in archived if track.name not in config["left_out"]]
-    dataset = read_dataset(given.dataset, config)
-    return {
-        seed: archived + dataset if learns_from_dataset(seed, config) or not archived else archived
-        for seed in config["seeds"]
-    }
+def learned_by(
+    seed: int, config: dict, archived: list[LabelledTrack], dataset: list[LabelledTrack]
+) -> list[LabelledTrack]:
+    """What the network of a seed learns from: the archived tracks, but for what is left out, and
+    the dataset where `learns_from_dataset`."""
+    kept = [track for track in archived if track.name not in config["left_out"]]
+    return kept + dataset if learns_from_dataset(seed, config) else kept
 
 
 def recoded_residues(folder: Path | None, config: dict) -> np.ndarray | None:
@@ -269,7 +264,11 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     config["seeds"] = given.seeds or config["seeds"]
     config["precision"] = precision_of(config["precision"])
     residues = recoded_residues(given.recoded, config)
-    data = data_of_seeds(given, config)
+    archived = read_archives(given.tracks) if given.tracks else []
+    if not archived:
+        config.pop("seeds_of_dataset", None)  # there is nothing but the dataset to learn from
+    dataset = read_dataset(given.dataset, config)
+    data = {seed: learned_by(seed, config, archived, dataset) for seed in config["seeds"]}
     for seed, tracks in data.items():
         fakes = sum(track.fake for track in tracks)
         say(f"seed {seed}: {len(tracks)} tracks to train on, {fakes} of them fake")
