@@ -9,7 +9,8 @@ from utils.FaceDetector import make_face_detector
 from utils.landmark_files.text import read_landmarks
 from utils.LandmarkDetector import make_landmark_detector
 from utils.LandmarkDetector.fan import FanLandmarkDetector, FanNetwork, peaks
-from utils.run.detector_choice import choose_detectors, choose_device
+from utils.run import detector_choice
+from utils.run.detector_choice import choose_detectors, choose_device, runs_on_pytorch
 from utils.run.extraction import extract_videos
 from utils.run.video_extraction import ExtractionOptions
 from utils.tracking import following
@@ -176,6 +177,18 @@ def test_fan_on_a_cpu_is_hinted_at():
     assert choose_device("cpu", ("dlib", "fan"), said.append) == "cpu"
     assert "--ld mediapipe" in said[0]
     assert choose_device("auto", ("dlib", "dlib"), said.append) == "cpu" and len(said) == 1
+
+
+def test_pytorch_is_not_asked_of_a_gpu_that_nothing_would_use(empty_cache, monkeypatch):
+    monkeypatch.setattr(detector_choice, "_cuda_or_cpu", lambda: pytest.fail("was asked"))
+    assert choose_device("auto", ("blazeface", "mediapipe"), print) == "cpu"
+
+
+def test_face_alignments_blazeface_runs_on_pytorch(empty_cache, monkeypatch):
+    assert not runs_on_pytorch(("blazeface", "mediapipe"))
+    files = detector_models.DETECTOR_FILES["blazeface"]
+    monkeypatch.setattr(detector_choice, "face_detector_files", lambda *_: files)
+    assert runs_on_pytorch(("blazeface", "mediapipe"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")

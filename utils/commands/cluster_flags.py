@@ -6,6 +6,7 @@ import argparse
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..console import say
@@ -51,8 +52,13 @@ def check_cluster_flags(parser: argparse.ArgumentParser, given: argparse.Namespa
     given.ray_gpus = given.ray_gpus or 0.0
 
 
-def device_of_run(given: argparse.Namespace, detectors: tuple[str, str]) -> str:
+def device_of_run(
+    given: argparse.Namespace, detectors: tuple[str, str], model_weights: Path | None = None
+) -> str:
     """Where networks run: on this machine as `--device` says, on a cluster as `--ray_gpus` does.
+
+    Args:
+        model_weights: a folder in which detectors' model files are looked for first.
 
     Raises:
         InputError: CUDA was asked for and is not there.
@@ -62,7 +68,8 @@ def device_of_run(given: argparse.Namespace, detectors: tuple[str, str]) -> str:
     asked = getattr(given, "device", "auto")
     if given.ray is not None and given.ray_gpus and asked != "cpu":
         return "cuda"  # of machines that this one cannot look into
-    return choose_device(asked if given.ray is None else "cpu", detectors, say)
+    asked = asked if given.ray is None else "cpu"
+    return choose_device(asked, detectors, say, model_weights)
 
 
 def threads_of_worker(given: argparse.Namespace) -> int:

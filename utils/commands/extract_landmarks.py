@@ -151,7 +151,7 @@ def main() -> int:
     if given.precomputed is None:
         detectors = choose_detectors(given.fd, given.ld, given.model_weights, say)
         face_detector, landmark_detector = detectors
-        device = device_of_run(given, detectors)
+        device = device_of_run(given, detectors, given.model_weights)
     elif not given.precomputed.is_dir():
         raise InputError(f"{given.precomputed}: no such folder")
     options = ExtractionOptions(

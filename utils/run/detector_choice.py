@@ -8,11 +8,10 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..FaceDetector import face_detector_files
-from ..weights.detector_models import DETECTOR_FILES, obtain_models
+from ..weights.detector_models import DETECTOR_FILES, FACE_LANDMARKER, obtain_models
 
 DEFAULT_FACE_DETECTOR, DEFAULT_LANDMARK_DETECTOR = "blazeface", "fan"
 FALLBACK = "mediapipe"  # of the landmark detector; BlazeFace comes with it
-NETWORKS = frozenset({"blazeface", "retinaface", "fan"})  # what runs on a GPU where there is one
 
 
 def choose_detectors(
@@ -49,14 +48,29 @@ def choose_detectors(
         return face_detector, FALLBACK
 
 
-def choose_device(asked: str, detectors: tuple[str, str], say: Callable[[str], None]) -> str:
-    """`cpu` or `cuda` for `auto`, `cpu` or `cuda`.
+def runs_on_pytorch(detectors: tuple[str, str], model_weights: Path | None = None) -> bool:
+    """Whether one of the detectors runs on a GPU where there is one; MediaPipe's networks, its
+    BlazeFace among them, run on the CPU."""
+    if "blazeface" in detectors and FACE_LANDMARKER not in face_detector_files(
+        "blazeface", model_weights
+    ):
+        return True
+    return "retinaface" in detectors or "fan" in detectors
+
+
+def choose_device(
+    asked: str,
+    detectors: tuple[str, str],
+    say: Callable[[str], None],
+    model_weights: Path | None = None,
+) -> str:
+    """`cpu` or `cuda` for `auto`, `cpu` or `cuda`. PyTorch, whose import takes seconds, is asked
+    only where it matters.
 
     Raises:
         InputError: `cuda` was asked for and is not there.
     """
-    networks = NETWORKS.intersection(detectors)
-    if asked == "cpu" or (asked == "auto" and not networks):
+    if asked == "cpu" or (asked == "auto" and not runs_on_pytorch(detectors, model_weights)):
         device = "cpu"
     else:
         device = _cuda_or_cpu()

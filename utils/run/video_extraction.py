@@ -118,8 +118,8 @@ class VideoExtractor:
 
     def __init__(self, options: ExtractionOptions) -> None:
         self._options = options
-        on_gpu = options.network is not None or options.device != "cpu"
-        self._cores = Cores(options.threads, on_gpu)
+        fan_on_gpu = options.landmark_detector == "fan" and options.device != "cpu"
+        self._cores = Cores(options.threads, gpu=fan_on_gpu or options.network is not None)
         self._detectors = None if options.precomputed else _make_detectors(options, self._cores)
         self._embedder = None if options.precomputed else _make_embedder(options)
 
