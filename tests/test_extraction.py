@@ -1,3 +1,5 @@
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -149,6 +151,25 @@ def test_ctrl_c_leaves_no_partial_file_and_ends_in_130(here, face_frames, worker
     assert "interrupted" in errors and "Traceback" not in errors
     left = {path.name for path in here.rglob("*") if path.is_file()}
     assert left == {"a.avi", "b.avi"}
+
+
+def test_a_worker_that_is_killed_costs_one_video_and_leaves_nothing(here, face_frames):
+    for name in "abc":
+        write_video(here / f"{name}.avi", face_frames * 20)
+    script = str(PROJECT / "extract_landmarks.py")
+    process = subprocess.Popen(
+        [sys.executable, script, "-i", ".", "-o", "out", "-v", *DLIB, "--workers", "2"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (begun := list(here.rglob("*.partial*"))):
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.kill(int(re.search(r"-(\d+)\.partial", begun[0].name)[1]), signal.SIGKILL)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 1 and "2 extracted to out, 0 skipped, 1 failed" in errors
+    assert errors.count("reading it killed its worker (SIGKILL") == 1
+    assert not list(here.rglob("*.partial*"))
 
 
 def test_the_shortcuts_move_landmarks_by_less_than_a_fiftieth_of_the_eyes_distance(

@@ -142,6 +142,8 @@ def _run(
     run = cluster.run if cluster is not None else partial(run_in_workers, workers=workers)
     with sharing_fan(options, cluster) as options_of_workers:
         yield from _run_in_processes(jobs, options_of_workers, run)
+    for folder in (options.output_path, options.visualize_path):
+        remove_abandoned(folder)  # what workers that were killed had begun
 
 
 def _run_here(jobs: list[tuple[Path, Path]], options: ExtractionOptions) -> Iterator[VideoReport]:
