@@ -19,7 +19,7 @@ from training.augmentation import (
 )
 from training.changed_videos import landmark_file, read_residues
 from training.clip_sampler import CLASSES, ClipSampler
-from training.cross_validate import deal, held_out, trained_on
+from training.cross_validate import deal, held_out, train_all, trained_on
 from training.figures import Scale, ScoredTracks, auc_interval, fit_scale
 from training.labelled_tracks import (
     LabelledTrack,
@@ -39,6 +39,7 @@ from utils.errors import InputError
 from utils.landmark_files.text import LandmarkTrack, write_landmarks
 from utils.network.clips import stream_values
 from utils.network.two_stream import build_stream, fake_logits, join_streams
+from utils.run.workers import Died
 from utils.shared import FAMILIES
 
 CONFIG = yaml.safe_load((PROJECT / "training" / "bundled.yaml").read_text()) | {"seed": 7}
@@ -331,7 +332,7 @@ def test_cross_validation_writes_what_is_said_of_each_track(
     monkeypatch, tmp_path, small_config, tracks
 ):
     monkeypatch.setattr(cross_validate, "read_archives", lambda folder: tracks)
-    monkeypatch.setattr(cross_validate, "ProcessPoolExecutor", HereExecutor)
+    monkeypatch.setattr(cross_validate, "run_in_workers", run_here)
     output = tmp_path / "said.csv"
     arguments = "--config", small_config, "--tracks", tmp_path, "--folds", 2, "--output", output
     assert run_module(monkeypatch, cross_validate, *arguments) == 0
@@ -343,20 +344,15 @@ def test_cross_validation_writes_what_is_said_of_each_track(
     assert content["parts"]["all"]["tracks"] == 16 and content["scale"]["slope"] != 0
 
 
-class HereExecutor:
-    """Runs jobs in this process."""
+def run_here(work, jobs, workers, start):
+    return [(job, work(job)) for job in jobs]
 
-    def __init__(self, *options) -> None:
-        pass
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *ending) -> None:
-        pass
-
-    def map(self, work, jobs):
-        return [work(job) for job in jobs]
+def test_a_training_that_kills_its_process_is_told_of(monkeypatch, tmp_path):
+    died = [((None, tmp_path / "g2_fold0_seed7.npz"), Died("SIGKILL, out of memory?"))]
+    monkeypatch.setattr(cross_validate, "run_in_workers", lambda *_: died)
+    with pytest.raises(InputError, match=r"g2_fold0_seed7: its training ended .*out of memory"):
+        train_all([], 1)
 
 
 def test_a_finished_set_is_measured_on_a_folder(monkeypatch, capsys, tmp_path, dataset):

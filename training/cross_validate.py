@@ -12,9 +12,7 @@ import csv
 import sys
 from collections import defaultdict
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from itertools import product
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +22,7 @@ from training.clip_sampler import ClipSampler
 from training.labelled_tracks import LabelledTrack, read_archives
 from training.train import (
     StreamTrainer,
+    choose_backend,
     learned_by,
     precision_of,
     read_dataset,
@@ -31,7 +30,9 @@ from training.train import (
     train_stream,
 )
 from utils.console import run_script, say
+from utils.errors import InputError
 from utils.network.clips import cut_clips, mean_over_frames, say_of_each
+from utils.run.workers import Died, run_in_workers
 from utils.shared import FAMILIES
 from utils.weights.sets import STREAMS
 
@@ -152,15 +153,27 @@ def _said_of(trainer: StreamTrainer, track: LabelledTrack, config: dict) -> np.n
     return mean_over_frames(say_of_each(trainer.logits, clips), frames)
 
 
-def _job(arguments: tuple) -> str:
-    from training.train import choose_backend
-
+def _start_worker() -> None:
     choose_backend()
     import torch
 
     torch.set_num_threads(1)  # a core a training
-    train_and_score(*arguments)
-    return arguments[-1].stem
+
+
+def _work(job: tuple) -> None:
+    train_and_score(*job)
+
+
+def train_all(jobs: list[tuple], workers: int) -> None:
+    """Does `train_and_score` with the arguments of each job, several at a time.
+
+    Raises:
+        InputError: a training killed its process.
+    """
+    for (*_, result), came in run_in_workers(_work, jobs, workers, _start_worker):
+        if isinstance(came, Died):
+            raise InputError(f"{result.stem}: its training ended ({came}); run again to go on")
+        say(f"{result.stem} done")
 
 
 def gather(scratch: Path) -> dict[tuple[str, str], list[np.ndarray]]:
@@ -255,9 +268,7 @@ def main() -> int:
             result = scratch / f"{stream}_fold{number}_seed{seed}.npz"
             if not result.is_file():
                 jobs.append((stream, config | {"seed": seed}, kept, held, residues, result))
-    with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
-        for name in pool.map(_job, jobs):
-            say(f"{name} done")
+    train_all(jobs, given.workers)
     write_table(given.output, tracks, fold, gather(scratch), len(seeds))
     return 0
 

@@ -11,11 +11,9 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -31,6 +29,7 @@ from utils.landmark_utils import detect_faces, tell_people_apart
 from utils.LandmarkDetector import make_landmark_detector
 from utils.run.extraction import list_videos
 from utils.run.video_extraction import ExtractionOptions, VideoExtractor
+from utils.run.workers import Died, run_in_workers
 from utils.tracking.following import FaceTracker
 from utils.video.frames import Video
 from utils.video.shots import mark_shots
@@ -156,12 +155,13 @@ def list_versions(given: argparse.Namespace) -> list[Version]:
 def make_all(versions: list[Version], workers: int) -> int:
     """Makes the versions; how many failed."""
     failed = 0
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        jobs = [pool.submit(make_version, version) for version in versions]
-        for job in progress(as_completed(jobs), desc="make", unit="video", total=len(jobs)):
-            if error := job.result():
-                failed += 1
-                say(error)
+    done = run_in_workers(make_version, versions, workers)
+    for version, error in progress(done, desc="make", unit="video", total=len(versions)):
+        if isinstance(error, Died):
+            error = f"{version.path}: making it killed its worker ({error}); the others go on"
+        if error:
+            failed += 1
+            say(error)
     return failed
 
 

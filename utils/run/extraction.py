@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
@@ -170,10 +168,6 @@ def _start_worker(options: ExtractionOptions) -> None:
     cv2.setNumThreads(options.threads)
     # torch, which is not imported yet
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))
-    if options.threads_each:  # on a cluster signals are the engine's
-        return
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and terminates us
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unwinds, so partial files go
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -67,6 +68,8 @@ class _Worker(Generic[Job]):
 
 
 def _serve(work: Callable, start: Start, connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and terminates us
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unwinds, so partial files go
     if start is not None:
         start()
     while True:
