@@ -32,6 +32,7 @@ from training.train import (
     family_targets,
     learned_by,
     precision_of,
+    principal_scaling,
     read_dataset,
 )
 from utils.console import run_script
@@ -172,9 +173,21 @@ def test_an_output_learns_from_real_clips_and_its_own_family_half_and_half():
     assert weights[classes == 0].sum() == pytest.approx(weights[classes > 0].sum())
 
 
+@pytest.mark.parametrize(("emphasis", "ratio"), [(0.0, 3), (1.0, 9), (-1.0, 1)])
+def test_what_moves_more_is_emphasised_by_a_power_of_its_deviation(random, emphasis, ratio):
+    deviations = np.where(np.arange(136) < 68, 3.0, 1.0)
+    turn = np.linalg.qr(random.standard_normal((136, 136)))[0]
+    values = random.standard_normal((20000, 136)) * deviations @ turn
+    scaled = values @ principal_scaling(values, emphasis)
+    assert scaled.std() == pytest.approx(1, rel=1e-3)
+    parts = (scaled @ turn.T).std(axis=0)
+    assert parts[:68].mean() / parts[68:].mean() == pytest.approx(ratio, rel=0.02)
+
+
+@pytest.mark.parametrize("emphasis", [0.0, 1.0])
 @pytest.mark.parametrize("stream", ["g1", "g2"])
-def test_a_saved_stream_reads_plain_values(tracks, clips, tmp_path, stream):
-    config = CONFIG | SMALL
+def test_a_saved_stream_reads_plain_values(tracks, clips, tmp_path, stream, emphasis):
+    config = CONFIG | SMALL | {"emphasis": emphasis}
     trainer = StreamTrainer(stream, config, ClipSampler(tracks, config))
     trainer.run(2)
     path = tmp_path / "x.weights.h5"

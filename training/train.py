@@ -19,11 +19,11 @@ from training.labelled_tracks import LabelledTrack, read_archives, read_landmark
 from utils.console import run_script, say
 from utils.errors import InputError
 from utils.network.clips import stream_values
-from utils.shared import FAMILIES
+from utils.shared import FAMILIES, VALUES_PER_FRAME
 from utils.weights.downloads import checksum
 from utils.weights.sets import STREAMS
 
-SCALE_CLIPS = 512  # that the scale of a stream's values is measured on
+SCALE_CLIPS = 512  # that the scales of a stream's values are measured on
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -119,8 +119,21 @@ class Standing:
         return int(self.history[-1]["steps"]) if self.history else 0
 
 
+def principal_scaling(values: np.ndarray, emphasis: float) -> np.ndarray:
+    """The linear map (136, 136) float32 that multiplies each principal component of values
+    (n, 136) by its deviation to the power of `emphasis`, and brings values to unit deviation.
+
+    With 0 all are scaled alike; with 1 what moves most counts more, and what moves least, most of
+    which is the detector's noise, less.
+    """
+    wide = values.astype(np.float64)
+    variances, axes = np.linalg.eigh(wide.T @ wide / len(wide))
+    scaling = axes * np.maximum(variances, 0) ** (emphasis / 2) @ axes.T
+    return (scaling / (wide @ scaling).std()).astype(np.float32)
+
+
 class StreamTrainer:
-    """Trains one stream on values of unit deviation."""
+    """Trains one stream on scaled values; see `principal_scaling`."""
 
     def __init__(self, stream: str, config: dict, sampler: ClipSampler) -> None:
         from utils.network.two_stream import build_stream, keras
@@ -136,7 +149,8 @@ class StreamTrainer:
         finally:
             keras.config.set_dtype_policy("float32")
         sample = [sampler.draw(SCALE_CLIPS // 4, self._random) for _ in range(4)]
-        self.deviation = float(np.mean([self._values(batch).std() for batch in sample]))
+        frames = [self._values(batch).reshape(-1, VALUES_PER_FRAME) for batch in sample]
+        self.scaling = principal_scaling(np.concatenate(frames), config["emphasis"])
         steps = config["steps"]
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0, steps, warmup_target=config["learning_rate"], warmup_steps=max(1, steps // 7)
@@ -167,7 +181,7 @@ class StreamTrainer:
             batch = self._sampler.draw(config["batch_size"], self._random)
             size = len(batch.classes)
             factors = np.exp(gain * self._random.standard_normal((size, 1, 1)))
-            values = (self._values(batch) / self.deviation * factors).astype(np.float32)
+            values = (self._values(batch) @ self.scaling * factors).astype(np.float32)
             targets = family_targets(
                 batch.classes, config["label_smoothing"], config["sampling"]["real"]
             )
@@ -179,7 +193,7 @@ class StreamTrainer:
         from utils.network.two_stream import fake_logits
 
         values = stream_values(self._config["architecture"], self._stream, clips)
-        return fake_logits(self.model, values / self.deviation)
+        return fake_logits(self.model, values @ self.scaling)
 
     def finished(self, slope: float = 1.0, offset: float = 0.0):  # noqa: ANN201
         """The stream as a Keras model for plain values, that says slope x logit + offset."""
@@ -187,7 +201,7 @@ class StreamTrainer:
 
         plain = build_stream(self._config["architecture"], units=self._config["units"])
         plain.set_weights(self.model.get_weights())
-        fold_scales(plain, self.deviation, slope, offset)
+        fold_scales(plain, self.scaling, slope, offset)
         return plain
 
     def leave(self, path: Path, standing: Standing) -> None:
@@ -197,7 +211,7 @@ class StreamTrainer:
         content = {
             "config": self._config,
             "model": model.name,
-            "deviation": self.deviation,
+            "scaling": self.scaling.tolist(),
             "random": self._random.bit_generator.state,
             "standing": asdict(standing),
         }
@@ -218,7 +232,7 @@ class StreamTrainer:
         if content["config"] != self._config:
             return Standing()
         self.model = keras.saving.load_model(path.with_name(content["model"]))
-        self.deviation = content["deviation"]
+        self.scaling = np.array(content["scaling"], np.float32)
         self._random.bit_generator.state = content["random"]
         standing = Standing(**content["standing"])
         say(f"{self._stream}: going on after {standing.steps} steps")

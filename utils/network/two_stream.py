@@ -142,16 +142,17 @@ def join_streams(streams: Sequence):  # noqa: ANN201 - Keras models
     return keras.Model(values, layers.Average(name="mean")(said))
 
 
-def fold_scales(model, deviation: float, slope: float, offset: float) -> None:  # noqa: ANN001
-    """Makes a stream of architecture F that was trained on values / deviation read plain values,
-    and answer slope x logit + offset.
+def fold_scales(model, scaling: np.ndarray, slope: float, offset: float) -> None:  # noqa: ANN001
+    """Makes a stream of architecture F that was trained on values @ scaling read plain values, and
+    answer slope x logit + offset.
 
     Args:
         model: its first and last weights are changed.
+        scaling: (136, 136).
     """
     project, families = model.get_layer("project"), model.get_layer("families")
     kernel, bias = project.get_weights()
-    project.set_weights([kernel / deviation, bias])
+    project.set_weights([scaling @ kernel, bias])
     kernel, bias = families.get_weights()
     families.set_weights([kernel * slope, bias * slope + offset])
 
