@@ -19,7 +19,8 @@ from training.augmentation import (
 )
 from training.changed_videos import landmark_file, read_residues
 from training.clip_sampler import CLASSES, ClipSampler
-from training.cross_validate import deal, held_out, train_all, trained_on
+from training.configuration import networks_of, precision_of, read_configuration
+from training.cross_validate import deal, held_out, train_all, trained_on, unmeasured
 from training.figures import Scale, ScoredTracks, auc_interval, fit_scale
 from training.labelled_tracks import (
     LabelledTrack,
@@ -31,7 +32,6 @@ from training.train import (
     StreamTrainer,
     family_targets,
     learned_by,
-    precision_of,
     principal_scaling,
     read_dataset,
 )
@@ -43,7 +43,8 @@ from utils.network.two_stream import build_stream, fake_logits, join_streams
 from utils.run.workers import Died
 from utils.shared import FAMILIES
 
-CONFIG = yaml.safe_load((PROJECT / "training" / "bundled.yaml").read_text()) | {"seed": 7}
+CONFIG = yaml.safe_load((PROJECT / "training" / "bundled.yaml").read_text())
+CONFIG |= {"seed": 7, "emphasis": 1.0}  # as of a network
 KINDS = ("faceswap", "reenactment (FOMM)", "lipsync (Wav2Lip)", "talking head (FLOAT)")
 SMALL = {
     "units": 8,
@@ -51,8 +52,8 @@ SMALL = {
     "round_steps": 2,
     "batch_size": 16,
     "precision": "float32",
-    "seeds": [7, 11],
-    "seeds_of_dataset": [],
+    "networks": [{"seed": 7}, {"seed": 11, "emphasis": 0.0}],
+    "dataset": False,
 }
 
 
@@ -287,27 +288,50 @@ def test_training_prints_the_sets_manifest_entry(
     entry = yaml.safe_load(capsys.readouterr().out)["mine"]
     assert entry["architecture"] == "F" and set(entry["files"]) == {"g1", "g2"}
     made = json.loads((output / "made.json").read_text())
-    assert made["tracks"] == {"7": 16, "11": 16} and made["history"]["g1-11"][-1]["steps"] == 4
+    assert set(made["tracks"].values()) == {16} and made["history"]["g1-11"][-1]["steps"] == 4
     assert entry["networks"] == 2
 
 
-def test_only_some_seeds_learn_from_the_dataset_too(tracks):
-    config = {"seeds": [7, 23], "seeds_of_dataset": [23], "left_out": ["t0"]}
+def test_a_network_may_have_a_configuration_of_its_own():
+    own = [{"seed": 7, "emphasis": 1.0}, {"seed": 23, "streams": ["g2"]}]
+    config = {"units": 8, "emphasis": 0.0, "networks": own}
+    assert networks_of(config, "g1") == [{"units": 8, "emphasis": 1.0, "seed": 7}]
+    assert [network["emphasis"] for network in networks_of(config, "g2")] == [1.0, 0.0]
+
+
+def test_only_the_networks_of_the_wanted_seeds_are_trained(small_config):
+    config = read_configuration(small_config, seeds=[11], steps=3)
+    assert [network["seed"] for network in config["networks"]] == [11] and config["steps"] == 3
+    with pytest.raises(InputError, match=r"small.yaml: no network has seed 5; .*\[7, 11\]"):
+        read_configuration(small_config, seeds=[7, 5])
+
+
+def test_only_some_networks_learn_from_the_dataset_too(tracks):
+    network = {"left_out": ["t0"]}
     dataset = [replace(track, name=f"made {track.name}") for track in tracks]
-    assert learned_by(7, config, tracks, dataset) == tracks[1:]
-    assert learned_by(23, config, tracks, dataset) == tracks[1:] + dataset
+    assert learned_by(network, tracks, dataset) == tracks[1:] + dataset
+    assert learned_by(network | {"dataset": False}, tracks, dataset) == tracks[1:]
+    assert learned_by(network | {"dataset": False}, [], dataset) == dataset
 
 
-def test_a_dataset_that_no_seed_learns_from_is_told_of(capsys, dataset):
-    read_dataset(dataset, {"seeds": [7], "seeds_of_dataset": [23]})
+def test_a_dataset_that_no_network_learns_from_is_told_of(capsys, dataset):
+    read_dataset(dataset, {"networks": [{"seed": 7, "dataset": False}]})
     assert "not learned from" in capsys.readouterr().err
-    read_dataset(dataset, {"seeds": [7]})
+    read_dataset(dataset, {"networks": [{"seed": 7, "dataset": False}, {"seed": 11}]})
     assert not capsys.readouterr().err
 
 
-def test_a_dataset_that_a_seed_needs_has_to_be_named():
-    with pytest.raises(InputError, match=r"23.*--dataset"):
-        read_dataset(None, {"seeds": [7, 23], "seeds_of_dataset": [23]})
+def test_a_dataset_that_a_network_needs_has_to_be_named():
+    assert read_dataset(None, {"networks": [{"seed": 7}]}) == []
+    with pytest.raises(InputError, match="learn from a --dataset; name it"):
+        read_dataset(None, {"dataset": True, "networks": [{"seed": 7}]})
+
+
+def test_a_fold_learns_nothing_made_of_what_it_measures(tracks):
+    held = [track for track in tracks if track.group == "g1"]
+    learnt = unmeasured(tracks, held, 0, "source")
+    assert {track.group for track in tracks} - {track.group for track in learnt} == {"g1"}
+    assert FAMILIES[0] not in {track.family for track in unmeasured(tracks, held, 0, "family")}
 
 
 @pytest.mark.parametrize("by", ["group", "source", "unseen-source"])

@@ -12,19 +12,17 @@ import csv
 import sys
 from collections import defaultdict
 from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from training.clip_sampler import ClipSampler
+from training.configuration import networks_of, read_configuration
 from training.labelled_tracks import LabelledTrack, read_archives
 from training.train import (
     StreamTrainer,
     choose_backend,
     learned_by,
-    precision_of,
     read_dataset,
     recoded_residues,
     train_stream,
@@ -228,7 +226,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--by", choices=(*SPLITS, FAMILY), default="source", help="what is new in a fold")
     add("--folds", type=int, default=3, help="as many as families with --by family")
     add("--streams", nargs="+", choices=STREAMS, default=STREAMS)
-    add("--seeds", type=int, nargs="+", help="trained once with each; by default the config's")
+    add("--seeds", type=int, nargs="+", help="of the networks to train, by default all")
     add("--workers", type=int, default=2, help="trainings at the same time, a core each")
     add("--output", type=Path, required=True, help="CSV of what is said of each track")
     given = parser.parse_args()
@@ -247,29 +245,38 @@ def split(
     return kept, held
 
 
+def unmeasured(
+    dataset: list[LabelledTrack], held: list[LabelledTrack], number: int, by: str
+) -> list[LabelledTrack]:
+    """What of a dataset a fold's networks may learn from: nothing of a group that is measured, nor
+    of the family that `--by family` leaves out."""
+    groups = {track.group for track in held}
+    left_out = FAMILIES[number] if by == FAMILY else None
+    return [t for t in dataset if t.group not in groups and t.family != left_out]
+
+
 def main() -> int:
     given = parse_arguments()
-    config = yaml.safe_load(given.config.read_text(encoding="utf-8"))
-    config["precision"] = precision_of(config["precision"])
-    config["seeds"] = seeds = given.seeds or config["seeds"]
+    config = read_configuration(given.config, given.seeds)
     tracks = read_archives(given.tracks)
     dataset = read_dataset(given.dataset, config)
     residues = recoded_residues(given.recoded, config)
     fold = held_out(tracks, given.by, given.folds)
     scratch = given.output.with_suffix(".parts")  # trainings that are done
     jobs = []
-    for number, seed in product(range(fold.max() + 1), seeds):
+    for number in range(fold.max() + 1):
         kept, held = split(tracks, fold, number, given.by)
-        groups = {track.group for track in held}
-        unmeasured = [track for track in dataset if track.group not in groups]
-        kept = learned_by(seed, config, kept, unmeasured)
-        say(f"fold {number}, seed {seed}: {len(kept)} tracks to train on, {len(held)} held out")
+        made = unmeasured(dataset, held, number, given.by)
+        say(f"fold {number}: {len(kept)} + {len(made)} tracks to train on, {len(held)} held out")
         for stream in given.streams[::-1]:
-            result = scratch / f"{stream}_fold{number}_seed{seed}.npz"
-            if not result.is_file():
-                jobs.append((stream, config | {"seed": seed}, kept, held, residues, result))
+            for network in networks_of(config, stream):
+                result = scratch / f"{stream}_fold{number}_seed{network['seed']}.npz"
+                if not result.is_file():
+                    learned = learned_by(network, kept, made)
+                    jobs.append((stream, network, learned, held, residues, result))
     train_all(jobs, given.workers)
-    write_table(given.output, tracks, fold, gather(scratch), len(seeds))
+    networks = len(networks_of(config, given.streams[0]))
+    write_table(given.output, tracks, fold, gather(scratch), networks)
     return 0
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import yaml
 
 from training.clip_sampler import CLASSES, ClipBatch, ClipSampler
+from training.configuration import networks_of, read_configuration
 from training.labelled_tracks import LabelledTrack, read_archives, read_landmark_folder
 from utils.console import run_script, say
 from utils.errors import InputError
@@ -36,7 +37,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--output", type=Path, required=True, help="folder for g1, g2 and how they were made")
     add("--streams", nargs="+", choices=STREAMS, default=STREAMS)
     add("--steps", type=int, help="overrides the configuration's")
-    add("--seeds", type=int, nargs="+", help="override the configuration's")
+    add("--seeds", type=int, nargs="+", help="of the networks to train, by default all")
     add("--scale", type=Path, help="JSON of training.figures: slope and offset of the log-odds")
     given = parser.parse_args(arguments)
     if given.tracks is None and given.dataset is None:
@@ -48,29 +49,25 @@ def read_dataset(folder: Path | None, config: dict) -> list[LabelledTrack]:
     """The tracks to train on of a folder such as `datasets/made`; none without one.
 
     Raises:
-        InputError: none is named, and a seed of the configuration learns from it.
+        InputError: none is named, and the configuration says that its networks learn from it.
     """
+    networks = [network for stream in STREAMS for network in networks_of(config, stream)]
     if folder is None:
-        if seeds := set(config.get("seeds_of_dataset", ())).intersection(config["seeds"]):
-            raise InputError(f"seeds_of_dataset: {sorted(seeds)} learn from a --dataset; name it")
+        if any(network.get("dataset") for network in networks):
+            raise InputError("the configuration's networks learn from a --dataset; name it")
         return []
-    if not any(learns_from_dataset(seed, config) for seed in config["seeds"]):
-        say(f"{folder}: not learned from, since seeds_of_dataset names none of the seeds")
+    if not any(network.get("dataset", True) for network in networks):
+        say(f"{folder}: not learned from, since the configuration says `dataset: false`")
     return read_landmark_folder(folder / "train")
 
 
-def learns_from_dataset(seed: int, config: dict) -> bool:
-    """Whether the network of a seed learns from `--dataset` beside the archives."""
-    return seed in config.get("seeds_of_dataset", config["seeds"])
-
-
 def learned_by(
-    seed: int, config: dict, archived: list[LabelledTrack], dataset: list[LabelledTrack]
+    network: dict, archived: list[LabelledTrack], dataset: list[LabelledTrack]
 ) -> list[LabelledTrack]:
-    """What the network of a seed learns from: the archived tracks, but for what is left out, and
-    the dataset where `learns_from_dataset`."""
-    kept = [track for track in archived if track.name not in config["left_out"]]
-    return kept + dataset if learns_from_dataset(seed, config) else kept
+    """What a network learns from: the archived tracks, but for what is left out, and the dataset
+    where its configuration does not say `dataset: false`, or there is nothing else."""
+    kept = [track for track in archived if track.name not in network["left_out"]]
+    return kept + dataset if network.get("dataset", True) or not archived else kept
 
 
 def recoded_residues(folder: Path | None, config: dict) -> np.ndarray | None:
@@ -78,17 +75,6 @@ def recoded_residues(folder: Path | None, config: dict) -> np.ndarray | None:
     from training.changed_videos import read_residues
 
     return None if folder is None else read_residues(folder, max(config["clip_lengths"]))
-
-
-def precision_of(wanted: str) -> str:
-    """Keras' dtype policy for `auto`, or the one that is wanted: bf16 is fast where a processor has
-    instructions for it, and up to fourteen times slower than float32 where it has none."""
-    if wanted != "auto":
-        return wanted
-    import torch
-
-    fast = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()
-    return "mixed_bfloat16" if fast else "float32"
 
 
 def family_targets(classes: np.ndarray, smoothing: float, real: float) -> np.ndarray:
@@ -273,39 +259,30 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     """Trains the streams as the configuration says, and writes `made.json` beside them."""
     from utils.network.two_stream import join_streams
 
-    config = yaml.safe_load(given.config.read_text(encoding="utf-8"))
-    config["steps"] = given.steps or config["steps"]
-    config["seeds"] = given.seeds or config["seeds"]
-    config["precision"] = precision_of(config["precision"])
+    config = read_configuration(given.config, given.seeds, given.steps)
     residues = recoded_residues(given.recoded, config)
     archived = read_archives(given.tracks) if given.tracks else []
-    if not archived:
-        config.pop("seeds_of_dataset", None)  # there is nothing but the dataset to learn from
     dataset = read_dataset(given.dataset, config)
-    data = {seed: learned_by(seed, config, archived, dataset) for seed in config["seeds"]}
-    for seed, tracks in data.items():
-        fakes = sum(track.fake for track in tracks)
-        say(f"seed {seed}: {len(tracks)} tracks to train on, {fakes} of them fake")
     given.output.mkdir(parents=True, exist_ok=True)
     scale: dict[str, float] = {}
     if given.scale:
         fitted = json.loads(given.scale.read_text(encoding="utf-8"))["scale"]
         scale = {"slope": fitted["slope"], "offset": fitted["offset"]}
-    history: dict[str, list] = {}
-    for stream in given.streams:
-        networks = []
-        for seed in config["seeds"]:
-            sampler = ClipSampler(data[seed], config, residues)
-            trainer = StreamTrainer(stream, config | {"seed": seed}, sampler)
-            name = f"{stream}-{seed}"
-            history[name] = train_stream(trainer, name, config, given.output).history
-            networks.append(trainer.finished(**scale))
-        model = join_streams(networks) if len(networks) > 1 else networks[0]
-        model.save_weights(given.output / f"{stream}.weights.h5")
     made_by = given.output / "made.json"  # of the other stream, perhaps, trained at the same time
     made = json.loads(made_by.read_text(encoding="utf-8")) if made_by.is_file() else {}
-    history = made.get("history", {}) | history
-    counts = {seed: len(tracks) for seed, tracks in data.items()}
+    counts, history = made.get("tracks", {}), made.get("history", {})
+    for stream in given.streams:
+        trained = []
+        for network in networks_of(config, stream):
+            name = f"{stream}-{network['seed']}"
+            tracks = learned_by(network, archived, dataset)
+            counts[name] = len(tracks)
+            say(f"{name}: {len(tracks)} tracks, {sum(track.fake for track in tracks)} of them fake")
+            trainer = StreamTrainer(stream, network, ClipSampler(tracks, network, residues))
+            history[name] = train_stream(trainer, name, network, given.output).history
+            trained.append(trainer.finished(**scale))
+        model = join_streams(trained) if len(trained) > 1 else trained[0]
+        model.save_weights(given.output / f"{stream}.weights.h5")
     made = {"config": config, "tracks": counts, "scale": scale, "history": history}
     made_by.write_text(json.dumps(made, indent=1), encoding="utf-8")
     for stream in given.streams:
@@ -325,7 +302,7 @@ def manifest_entry(given: argparse.Namespace, made: dict[str, Any]) -> str:
     }
     kept = ("clip_length", "shortest_clip", "architecture", "units")
     entry = {"format": "any", **{key: config[key] for key in kept}}
-    entry |= {"networks": len(config["seeds"]), "files": files}
+    entry |= {"networks": len(networks_of(config, given.streams[0])), "files": files}
     return yaml.safe_dump({given.output.name: entry}, sort_keys=False)
 
 
