@@ -295,7 +295,7 @@ def test_training_prints_the_sets_manifest_entry(
 def test_a_network_may_have_a_configuration_of_its_own():
     own = [{"seed": 7, "emphasis": 1.0}, {"seed": 23, "streams": ["g2"]}]
     config = {"units": 8, "emphasis": 0.0, "networks": own}
-    assert networks_of(config, "g1") == [{"units": 8, "emphasis": 1.0, "seed": 7}]
+    assert networks_of(config, "g1") == [{"units": 8, "emphasis": 1.0, "seed": 7, "name": "7"}]
     assert [network["emphasis"] for network in networks_of(config, "g2")] == [1.0, 0.0]
 
 

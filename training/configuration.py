@@ -48,7 +48,7 @@ def precision_of(wanted: str) -> str:
 
 def networks_of(config: dict, stream: str) -> list[dict]:
     """The whole configuration of each network of a stream: what all share, and over that what the
-    network has of its own."""
+    network has of its own. Its `name` is its seed, unless it has one."""
     shared = {key: value for key, value in config.items() if key != "networks"}
     own = [of for of in config["networks"] if stream in of.get("streams", STREAMS)]
-    return [shared | network for network in own]
+    return [{"name": str(network["seed"])} | shared | network for network in own]

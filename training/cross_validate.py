@@ -270,7 +270,7 @@ def main() -> int:
         say(f"fold {number}: {len(kept)} + {len(made)} tracks to train on, {len(held)} held out")
         for stream in given.streams[::-1]:
             for network in networks_of(config, stream):
-                result = scratch / f"{stream}_fold{number}_seed{network['seed']}.npz"
+                result = scratch / f"{stream}_fold{number}_{network['name']}.npz"
                 if not result.is_file():
                     learned = learned_by(network, kept, made)
                     jobs.append((stream, network, learned, held, residues, result))

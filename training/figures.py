@@ -24,7 +24,8 @@ from utils.weights.sets import STREAMS
 
 RESAMPLES = 500
 FALSE_ALARMS = 0.05  # of the real videos, that may be called fake
-RIGHT = 0.85  # of the decided ones, that should be right
+RIGHT = 0.87  # of the decided ones, that should be right
+MARGIN = 0.03  # by which a score moves when its video is compressed anew (training.robustness)
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class Scale:
 
 def fit_scale(tracks: ScoredTracks) -> Scale:
     """The scale on which a score of a half is as often fake as real (Platt, labels balanced), and
-    the widest decisions that keep `FALSE_ALARMS` and `RIGHT`."""
+    the widest decisions that keep `FALSE_ALARMS` and `RIGHT`, narrowed by `MARGIN`."""
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(class_weight="balanced", C=1e3)
@@ -164,7 +165,9 @@ def fit_scale(tracks: ScoredTracks) -> Scale:
         even = of_reals / max(1e-9, of_reals + of_fakes)
         if decided and rights / decided >= RIGHT and (not of_reals or even >= RIGHT - 0.05):
             break
-    return scale
+    low, high = scale.unclear
+    low, high = max(0.0, low - MARGIN), min(1.0, high + MARGIN)
+    return replace(scale, unclear=(round(low, 2), round(high, 2)))
 
 
 def figures(tracks: ScoredTracks, scale: Scale) -> Figures:

@@ -274,7 +274,7 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     for stream in given.streams:
         trained = []
         for network in networks_of(config, stream):
-            name = f"{stream}-{network['seed']}"
+            name = f"{stream}-{network['name']}"
             tracks = learned_by(network, archived, dataset)
             counts[name] = len(tracks)
             say(f"{name}: {len(tracks)} tracks, {sum(track.fake for track in tracks)} of them fake")
