@@ -268,9 +268,8 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     if given.scale:
         fitted = json.loads(given.scale.read_text(encoding="utf-8"))["scale"]
         scale = {"slope": fitted["slope"], "offset": fitted["offset"]}
-    made_by = given.output / "made.json"  # of the other stream, perhaps, trained at the same time
-    made = json.loads(made_by.read_text(encoding="utf-8")) if made_by.is_file() else {}
-    counts, history = made.get("tracks", {}), made.get("history", {})
+    counts: dict[str, int] = {}
+    history: dict[str, list] = {}
     for stream in given.streams:
         trained = []
         for network in networks_of(config, stream):
@@ -283,6 +282,9 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
             trained.append(trainer.finished(**scale))
         model = join_streams(trained) if len(trained) > 1 else trained[0]
         model.save_weights(given.output / f"{stream}.weights.h5")
+    made_by = given.output / "made.json"  # of the other stream, perhaps, trained at the same time
+    made = json.loads(made_by.read_text(encoding="utf-8")) if made_by.is_file() else {}
+    counts, history = made.get("tracks", {}) | counts, made.get("history", {}) | history
     made = {"config": config, "tracks": counts, "scale": scale, "history": history}
     made_by.write_text(json.dumps(made, indent=1), encoding="utf-8")
     for stream in given.streams:
