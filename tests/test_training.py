@@ -19,7 +19,12 @@ from training.augmentation import (
 )
 from training.changed_videos import landmark_file, read_residues
 from training.clip_sampler import CLASSES, ClipSampler
-from training.configuration import networks_of, precision_of, read_configuration
+from training.configuration import (
+    networks_a_stream,
+    networks_of,
+    precision_of,
+    read_configuration,
+)
 from training.cross_validate import deal, held_out, train_all, trained_on, unmeasured
 from training.figures import Scale, ScoredTracks, auc_interval, fit_scale
 from training.labelled_tracks import (
@@ -306,6 +311,15 @@ def test_only_the_networks_of_the_wanted_seeds_are_trained(small_config):
         read_configuration(small_config, seeds=[7, 5])
 
 
+def test_a_set_has_as_many_networks_in_one_stream_as_in_the_other():
+    both = {"networks": [{"seed": 7}, {"seed": 11}]}
+    assert networks_a_stream(both, ["g1", "g2"]) == 2
+    unlike = {"networks": [{"seed": 7}, {"seed": 11, "streams": ["g2"]}]}
+    assert networks_a_stream(unlike, ["g2"]) == 2
+    with pytest.raises(InputError, match="but there are 1 in g1, 2 in g2"):
+        networks_a_stream(unlike, ["g1", "g2"])
+
+
 def test_only_some_networks_learn_from_the_dataset_too(tracks):
     network = {"left_out": ["t0"]}
     dataset = [replace(track, name=f"made {track.name}") for track in tracks]
@@ -325,6 +339,11 @@ def test_a_dataset_that_a_network_needs_has_to_be_named():
     assert read_dataset(None, {"networks": [{"seed": 7}]}) == []
     with pytest.raises(InputError, match="learn from a --dataset; name it"):
         read_dataset(None, {"dataset": True, "networks": [{"seed": 7}]})
+
+
+def test_a_dataset_is_needed_only_by_networks_of_the_streams_that_are_trained():
+    config = {"dataset": True, "networks": [{"seed": 7, "streams": ["g2"]}]}
+    assert read_dataset(None, config, ["g1"]) == []
 
 
 def test_a_fold_learns_nothing_made_of_what_it_measures(tracks):

@@ -52,3 +52,16 @@ def networks_of(config: dict, stream: str) -> list[dict]:
     shared = {key: value for key, value in config.items() if key != "networks"}
     own = [of for of in config["networks"] if stream in of.get("streams", STREAMS)]
     return [{"name": str(network["seed"])} | shared | network for network in own]
+
+
+def networks_a_stream(config: dict, streams: Sequence[str]) -> int:
+    """How many networks answer together in each of the streams.
+
+    Raises:
+        InputError: not as many in one as in another; a set's manifest knows one number.
+    """
+    numbers = {stream: len(networks_of(config, stream)) for stream in streams}
+    if len(set(numbers.values())) > 1:
+        told = ", ".join(f"{number} in {stream}" for stream, number in numbers.items())
+        raise InputError(f"a set needs as many networks in each stream, but there are {told}")
+    return numbers[streams[0]]

@@ -37,7 +37,7 @@ from utils.weights.sets import STREAMS
 KNOWN_SOURCE = "FF++ c23"  # with `--by source` its people are dealt out, not the whole of it
 COLUMNS = (
     *("track", "fold", "detector", "fake", "family", "manipulation", "dataset", "source", "group"),
-    *("fps", "frames", "eye_pixels", "seeds"),
+    *("fps", "frames", "eye_pixels"),
     *(f"{stream} {family}" for stream in STREAMS for family in FAMILIES),
 )
 
@@ -175,7 +175,7 @@ def train_all(jobs: list[tuple], workers: int) -> None:
 
 
 def gather(scratch: Path) -> dict[tuple[str, str], list[np.ndarray]]:
-    """(stream, track) -> log-odds (families,) by each seed's network that never saw the track."""
+    """(stream, track) -> log-odds (families,) by each network that never saw the track."""
     said: dict[tuple[str, str], list[np.ndarray]] = defaultdict(list)
     for result in sorted(scratch.glob("*.npz")):
         stream = result.stem.split("_")[0]
@@ -190,9 +190,8 @@ def write_table(
     tracks: list[LabelledTrack],
     fold: np.ndarray,
     said: dict[tuple[str, str], list[np.ndarray]],
-    seeds: int,
 ) -> None:
-    """A row a track: the mean log-odds of each stream and family over the seeds."""
+    """A row a track: the mean log-odds of each stream and family over a stream's networks."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -210,7 +209,7 @@ def write_table(
                 [
                     *(track.name, number, track.detector, int(track.fake), track.family),
                     *(track.manipulation, track.dataset, track.source, track.group),
-                    *(f"{track.fps:g}", len(track.landmarks), f"{track.eye_pixels:.1f}", seeds),
+                    *(f"{track.fps:g}", len(track.landmarks), f"{track.eye_pixels:.1f}"),
                     *(f"{value:.4f}" for of_stream in values for value in of_stream),
                 ]
             )
@@ -259,7 +258,7 @@ def main() -> int:
     given = parse_arguments()
     config = read_configuration(given.config, given.seeds)
     tracks = read_archives(given.tracks)
-    dataset = read_dataset(given.dataset, config)
+    dataset = read_dataset(given.dataset, config, given.streams)
     residues = recoded_residues(given.recoded, config)
     fold = held_out(tracks, given.by, given.folds)
     scratch = given.output.with_suffix(".parts")  # trainings that are done
@@ -275,8 +274,7 @@ def main() -> int:
                     learned = learned_by(network, kept, made)
                     jobs.append((stream, network, learned, held, residues, result))
     train_all(jobs, given.workers)
-    networks = len(networks_of(config, given.streams[0]))
-    write_table(given.output, tracks, fold, gather(scratch), networks)
+    write_table(given.output, tracks, fold, gather(scratch))
     return 0
 
 

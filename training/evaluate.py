@@ -60,7 +60,7 @@ def main() -> int:
         for name, of in said.items()
         for index, stream in enumerate(STREAMS)
     }
-    write_table(given.output, usable, np.zeros(len(usable), int), of_streams, 1)
+    write_table(given.output, usable, np.zeros(len(usable), int), of_streams)
     scored = read_table(given.output)
     print(table({name: figures(of, Scale()) for name, of in parts(scored)}))
     return 0

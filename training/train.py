@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import yaml
 
 from training.clip_sampler import CLASSES, ClipBatch, ClipSampler
-from training.configuration import networks_of, read_configuration
+from training.configuration import networks_a_stream, networks_of, read_configuration
 from training.labelled_tracks import LabelledTrack, read_archives, read_landmark_folder
 from utils.console import run_script, say
 from utils.errors import InputError
@@ -45,19 +46,22 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return given
 
 
-def read_dataset(folder: Path | None, config: dict) -> list[LabelledTrack]:
+def read_dataset(
+    folder: Path | None, config: dict, streams: Sequence[str] = STREAMS
+) -> list[LabelledTrack]:
     """The tracks to train on of a folder such as `datasets/made`; none without one.
 
     Raises:
-        InputError: none is named, and the configuration says that its networks learn from it.
+        InputError: none is named, and the configuration says that networks of these streams learn
+            from it.
     """
-    networks = [network for stream in STREAMS for network in networks_of(config, stream)]
+    networks = [network for stream in streams for network in networks_of(config, stream)]
     if folder is None:
         if any(network.get("dataset") for network in networks):
             raise InputError("the configuration's networks learn from a --dataset; name it")
         return []
     if not any(network.get("dataset", True) for network in networks):
-        say(f"{folder}: not learned from, since the configuration says `dataset: false`")
+        say(f"{folder}: not learned from beside --tracks; the configuration says `dataset: false`")
     return read_landmark_folder(folder / "train")
 
 
@@ -260,9 +264,10 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     from utils.network.two_stream import join_streams
 
     config = read_configuration(given.config, given.seeds, given.steps)
+    networks_a_stream(config, given.streams)  # told before hours of training, not after
     residues = recoded_residues(given.recoded, config)
     archived = read_archives(given.tracks) if given.tracks else []
-    dataset = read_dataset(given.dataset, config)
+    dataset = read_dataset(given.dataset, config, given.streams)
     given.output.mkdir(parents=True, exist_ok=True)
     scale: dict[str, float] = {}
     if given.scale:
@@ -304,7 +309,7 @@ def manifest_entry(given: argparse.Namespace, made: dict[str, Any]) -> str:
     }
     kept = ("clip_length", "shortest_clip", "architecture", "units")
     entry = {"format": "any", **{key: config[key] for key in kept}}
-    entry |= {"networks": len(networks_of(config, given.streams[0])), "files": files}
+    entry |= {"networks": networks_a_stream(config, given.streams), "files": files}
     return yaml.safe_dump({given.output.name: entry}, sort_keys=False)
 
 
