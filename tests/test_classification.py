@@ -286,6 +286,7 @@ def test_sixty_frames_a_second_are_thinned_to_thirty(monkeypatch, capsys, tmp_pa
         ({"fps": [15, None]}, {"fps": "12"}, "12 frames a second; 15 are needed"),
         ({"yaw": [None, 45]}, {"yaw": "-70 -60 -50"}, "turned aside by 60 degrees; up to 45"),
         ({}, {"movement": "0.0002"}, "nothing moves in the face"),
+        ({"liveliness": [0.01, None]}, {}, "1.0% is needed, which a photograph that is filmed"),
         ({}, {"eye_pixels": "20.4"}, None),
     ],
 )
@@ -303,11 +304,20 @@ def test_a_score_in_the_band_is_unclear_and_a_set_without_one_decides(
     monkeypatch, capsys, tmp_path, long_landmarks
 ):
     path = face(tmp_path / "a.txt", long_landmarks)
-    (video,) = classified(monkeypatch, capsys, tmp_path, path, unclear=[0.0, 1.01])
+    (video,) = classified(monkeypatch, capsys, tmp_path, path, unclear=[0.0, 1.01], ranges={})
     assert video["label"] == "Unclear" and "wrong too often" in video["reasons"][0]
     shutil.rmtree(tmp_path / "weights")
-    (video,) = classified(monkeypatch, capsys, tmp_path, path, unclear=[0.5, 0.5])
+    (video,) = classified(monkeypatch, capsys, tmp_path, path, unclear=[0.5, 0.5], ranges={})
     assert video["label"] in ("Fake", "Real")
+
+
+def test_what_is_too_short_to_tell_life_from_a_photograph_is_not_held_against_it(
+    monkeypatch, capsys, tmp_path, long_landmarks
+):
+    short = face(tmp_path / "a.txt", long_landmarks[:45], fps="30")
+    changes = {"ranges": {"liveliness": [0.01, None]}, "unclear": [0.5, 0.5]}
+    (video,) = classified(monkeypatch, capsys, tmp_path, short, **changes)
+    assert video["liveliness"] is None and not video["reasons"]
 
 
 def lines_of(results: list[VideoResult]) -> list[str]:

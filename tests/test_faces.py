@@ -111,12 +111,16 @@ def test_who_leaves_and_returns_is_one_face_and_nothing_is_repeated(
     assert headers["film.txt"]["frames_with_face"] == "60"
 
 
-def test_a_photograph_beside_a_speaker_is_no_face(monkeypatch, capsys, here, speaking):
+@pytest.mark.parametrize("pixels_a_frame", [0, 0.4])
+def test_a_photograph_beside_a_speaker_is_no_face(
+    monkeypatch, capsys, here, speaking, pixels_a_frame
+):
     still = cv2.resize(speaking[0], (320, 320))
     frames = []
-    for face in speaking:
+    for number, face in enumerate(speaking):
         frame = np.full((320, 640, 3), 90, np.uint8)
-        frame[:, :320], frame[20:276, 350:606] = still, face
+        left = round(pixels_a_frame * number)
+        frame[:, left : left + 320], frame[20:276, 350:606] = still, face
         frames.append(frame)
     headers = extracted(monkeypatch, capsys, here, frames)
     assert set(headers) == {"film.txt"} and headers["film.txt"]["people"] == "2"

@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.face_tracks import Segment
-from utils.landmark_utils import VideoFaces, tell_people_apart
+from utils.face_tracks import FaceTrack, Segment
+from utils.landmark_utils import VideoFaces, tell_people_apart, worth_a_file
+from utils.shared import STILL_MOVEMENT
 from utils.tracking.identity import (
     FaceEmbedder,
     IdentitySampler,
@@ -81,6 +82,23 @@ def test_a_photograph_is_not_the_main_face():
     speaker = segment(0, np.full(100, 600.0), 1)
     main, other = tell_people_apart(found([photograph, speaker], {}))
     assert main.segments[0].run == 1 and other.movement < 1e-6
+
+
+def test_a_photograph_that_is_filmed_by_hand_is_not_the_main_face_and_no_other(random):
+    photograph = segment(0, np.zeros(100), 0, size=300)
+    trembling = random.normal(0, 0.5, photograph.landmarks.shape)
+    photograph.landmarks[:] = photograph.landmarks[0] + trembling
+    speaker = segment(0, np.full(100, 600.0), 1)
+    main, other = tell_people_apart(found([photograph, speaker], {}))
+    assert main.segments[0].run == 1 and other.movement > STILL_MOVEMENT
+    assert worth_a_file(main) and not worth_a_file(other)
+
+
+def test_a_face_in_shots_too_short_to_tell_is_worth_a_file(random):
+    parts = [segment(60 * number, np.zeros(40), number) for number in range(3)]
+    for part in parts:
+        part.landmarks[:] = part.landmarks[0] + random.normal(0, 0.5, part.landmarks.shape)
+    assert worth_a_file(FaceTrack(tuple(parts), 1000, 500))
 
 
 def test_a_run_of_two_people_becomes_two_faces(random):

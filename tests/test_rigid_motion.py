@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from utils.landmark_files.formats import align
 from utils.network.clips import differences, less_slow_course, moving_parts, stream_values, thinning
-from utils.rigid_motion import own_movement, take_off_rigid_motion
+from utils.rigid_motion import liveliness, own_movement, take_off_rigid_motion
+from utils.shared import LIVELY_MOVEMENT, STILL_MOVEMENT
 
 
 def rigidly_moved(landmarks, random):
@@ -46,6 +47,45 @@ def test_size_and_place_do_not_matter(size, place):
     face[:, 42:48, 0] += 1
     one, other = own_movement(face), own_movement(size * face + place)
     assert abs(one - other) < 0.02 * one
+
+
+def trembling_photograph(wandering_landmarks, random):
+    """A photograph that is filmed by hand: it moves as a whole, its landmarks tremble."""
+    still = np.repeat(wandering_landmarks[:1], 90, axis=0)
+    eyes = np.linalg.norm(still[0, 42:48].mean(axis=0) - still[0, 36:42].mean(axis=0))
+    return rigidly_moved(still + random.normal(0, 0.007 * eyes, still.shape), random)
+
+
+def test_a_photograph_that_is_filmed_by_hand_does_not_live(wandering_landmarks, random):
+    photograph = trembling_photograph(wandering_landmarks, random)
+    assert own_movement(photograph) > 9 * STILL_MOVEMENT
+    assert liveliness(photograph, 30) < LIVELY_MOVEMENT / 2
+
+
+def test_a_mouth_that_opens_and_closes_lives(wandering_landmarks, random):
+    speaker = trembling_photograph(wandering_landmarks, random)
+    speaker[:, 48:, 1] += 0.05 * np.sin(np.arange(90) / 4)[:, None]
+    assert liveliness(speaker, 30) > LIVELY_MOVEMENT
+
+
+def test_the_liveliest_seconds_count(wandering_landmarks, random):
+    photograph = trembling_photograph(wandering_landmarks, random)
+    speaker = photograph.copy()
+    speaker[:, 48:, 1] += 0.05 * np.sin(np.arange(90) / 4)[:, None]
+    both = liveliness(np.concatenate([photograph, speaker, photograph]), 30)
+    assert both > LIVELY_MOVEMENT
+
+
+def test_less_than_two_seconds_are_too_short_to_tell_life(wandering_landmarks):
+    assert liveliness(wandering_landmarks[:59], 30) is None
+    assert liveliness(wandering_landmarks[:60], 30) is not None
+
+
+@given(st.floats(0.01, 1000), st.integers(1, 40))
+def test_no_frame_rate_is_too_odd_for_liveliness(fps, frames):
+    landmarks = np.random.default_rng(3).normal(0, 1, (frames, 68, 2))
+    found = liveliness(landmarks, fps)
+    assert found is None or found >= 0
 
 
 def test_a_landmark_set_without_extent_is_no_error():

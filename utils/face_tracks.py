@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -10,8 +11,8 @@ import numpy as np
 from .calibration.face_crop import video_crops
 from .errors import InputError
 from .face_boxes import CropBox
-from .rigid_motion import own_movement
-from .shared import LEFT_EYE, RIGHT_EYE, STILL_MOVEMENT
+from .rigid_motion import liveliness, own_movement
+from .shared import LEFT_EYE, LIVELY_MOVEMENT, RIGHT_EYE, STILL_MOVEMENT
 from .tracking.following import GAP_SECONDS
 
 GAP_FRAMES = 2.5  # frames' time that a slow video may leave between two frames of one segment
@@ -47,6 +48,22 @@ class Segment:
         arrays = ("numbers", "times", "landmarks", "detected", "scores")
         kept = {name: getattr(self, name)[start:end] for name in arrays}
         return replace(self, start=self.start + start, **kept)
+
+    @property
+    def movement(self) -> float:
+        """How much the face moves in itself, in distances between the eyes."""
+        return own_movement(self.landmarks)
+
+    def moves(self) -> bool:
+        """Whether it is more than a picture that stands still."""
+        return self.movement >= STILL_MOVEMENT
+
+    def lives(self) -> bool:
+        """Whether it is more than a picture that is filmed by hand, panned or zoomed; what is too
+        short to tell lives if it moves."""
+        seconds = self.times[-1] - self.times[0]
+        found = liveliness(self.landmarks, (len(self) - 1) / seconds) if seconds > 0 else None
+        return self.moves() if found is None else found >= LIVELY_MOVEMENT
 
 
 @dataclass(frozen=True)
@@ -102,14 +119,18 @@ class FaceTrack:
     def movement(self) -> float:
         """How much the face moves in itself, in distances between the eyes, in its liveliest
         segment."""
-        return max(own_movement(segment.landmarks) for segment in self.segments)
+        return max(segment.movement for segment in self.segments)
 
-    def moving_area(self) -> float:
-        """The face's area in square pixels, summed over the frames of segments that move."""
+    def lives(self) -> bool:
+        """Whether one of its segments does."""
+        return any(segment.lives() for segment in self.segments)
+
+    def area(self, chosen: Callable[[Segment], bool] = lambda segment: True) -> float:
+        """The face's area in square pixels, summed over the frames of the segments chosen."""
         areas = [
             float(np.square(np.ptp(segment.landmarks, axis=1).max(axis=1)).sum())
             for segment in self.segments
-            if own_movement(segment.landmarks) >= STILL_MOVEMENT
+            if chosen(segment)
         ]
         return sum(areas)
 

@@ -18,7 +18,7 @@ from .errors import InputError
 from .face_boxes import CropBox, cut_face
 from .face_tracks import FaceTrack, Segment, fill_gaps, longest_step, measured_fps
 from .LandmarkDetector.interface import Found
-from .shared import CROP_CENTRE, LANDMARKS, STILL_MOVEMENT
+from .shared import CROP_CENTRE, LANDMARKS
 from .tracking.following import FaceTracker
 from .tracking.identity import IdentitySampler, RunSamples, change_of_person, join_people
 from .video.face_spool import FaceSpool
@@ -190,8 +190,8 @@ def _split_at_change(segment: Segment, samples: RunSamples | None) -> list[tuple
 def tell_people_apart(found: VideoFaces) -> list[FaceTrack]:
     """The people of a video, the main one first, then by how long they are seen.
 
-    The main face has the largest area over the frames in which it moves; where nothing moves, the
-    largest area.
+    The main face has the largest area over the frames in which it lives; where none does, in which
+    it moves; where nothing moves, the largest area.
     """
     parts = [
         part
@@ -207,15 +207,19 @@ def tell_people_apart(found: VideoFaces) -> list[FaceTrack]:
         )
         for person in join_people([mean for _, mean in parts], spans)
     ]
-    main = max(people, key=lambda face: (face.moving_area(), len(face.numbers) * face.pixels**2))
+    main = max(people, key=_prominence)
     others = sorted((face for face in people if face is not main), key=lambda face: -face.seconds)
     return [main, *others]
 
 
+def _prominence(face: FaceTrack) -> tuple[float, float, float]:
+    return face.area(Segment.lives), face.area(Segment.moves), face.area()
+
+
 def worth_a_file(face: FaceTrack) -> bool:
-    """Whether a face beside the main one is seen long and large enough, and is no still picture."""
+    """Whether a face beside the main one is seen long and large enough, and is no photograph."""
     long_enough = face.seconds >= LEAST_SECONDS and face.pixels >= LEAST_PIXELS
-    return long_enough and face.movement >= STILL_MOVEMENT
+    return long_enough and face.lives()
 
 
 def cut_faces(

@@ -8,11 +8,14 @@ face nor the landmark format matters.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from .shared import LEFT_EYE, RIGHT_EYE
 
 ROUNDS = 2  # of fitting frames to a mean shape and taking the mean anew
+LIVELY_SECONDS = 2.0  # that a face needs to show that it lives
+COURSE_SECONDS = 0.5  # over which its motion is averaged: a detector's noise is faster
 
 
 def _fit(frames: np.ndarray, shape: np.ndarray) -> np.ndarray:
@@ -62,3 +65,26 @@ def own_movement(landmarks: np.ndarray) -> float:
     """
     left, _ = take_off_rigid_motion(landmarks[None])
     return float(np.sqrt(np.mean(np.square(left)) * 2))
+
+
+def liveliness(landmarks: np.ndarray, fps: float) -> float | None:
+    """How much a face moves in itself, its detector's noise averaged out, in its liveliest seconds.
+
+    A photograph that is filmed by hand, panned, turned or zoomed has next to none, since landmarks
+    tremble but go nowhere; `own_movement` would take their trembling for life.
+
+    Args:
+        landmarks: (frames, 68, 2); fps: of them, a second.
+
+    Returns:
+        The root mean square in distances between the eyes; None where there are fewer seconds than
+        it takes to tell.
+    """
+    window, width = (max(1, round(of * fps)) for of in (LIVELY_SECONDS, COURSE_SECONDS))
+    found = []
+    for start in range(0, len(landmarks) - window + 1, window):
+        left, _ = take_off_rigid_motion(landmarks[None, start : start + window])
+        values = left[0].reshape(left.shape[1], -1)
+        course = cv2.blur(values, (1, width), borderType=cv2.BORDER_REPLICATE)
+        found.append(float(np.sqrt(2 * course.var(axis=0).mean())))
+    return max(found, default=None)

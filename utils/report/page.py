@@ -129,7 +129,9 @@ class PageWriter(ByVideo):
             return FacePart(face, verdict_words(face))
         header = read_header(face.path)
         timeline = _Timeline(face, header)
-        measured = measured_of_header(header) | ({"fps": face.fps} if face.fps else {})
+        of_face = {"fps": face.fps, "liveliness": face.liveliness}
+        measured = measured_of_header(header)
+        measured |= {key: value for key, value in of_face.items() if value is not None}
         return FacePart(
             face,
             verdict_words(face),

@@ -20,7 +20,7 @@ from .by_video import ByVideo
 
 CSV_COLUMNS = (
     *("name", "path", "video", "face", "label", "score", "mean", "family", "reasons"),
-    *("fps", "frames", "still", "clips", "error"),
+    *("fps", "frames", "still", "liveliness", "clips", "error"),
 )
 STDOUT = Path("-")
 FORMULA_MARKS = ("=", "+", "-", "@")  # with which a cell of a spreadsheet begins to compute

@@ -14,6 +14,7 @@ from ..landmark_files.segments import read_segments
 from ..landmark_files.text import LandmarkTrack, read_landmarks
 from ..network.classifiers import Classifier, load_classifier, of_likeliest_family, probability
 from ..network.clips import clip_bounds, mean_over_frames, moving_parts, thinning
+from ..rigid_motion import liveliness
 from ..shared import ALIGNED, ANY_FORMAT, FAKE_THRESHOLD, FAMILIES, NORMALIZED
 from ..verdict.reliability import measured_of_header, reason_of_score, reasons_against
 from ..verdict.results import FAKE, REAL, UNCLEAR, ClipScore, VideoResult
@@ -56,6 +57,7 @@ class _Job:
     Attributes:
         clips: one (frames, 136) array a clip.
         places: of each clip, first frame, frame after the last, and time.
+        liveliness: of the liveliest part that is read, where one is long enough.
     """
 
     path: Path
@@ -64,6 +66,7 @@ class _Job:
     still: int
     clips: list[np.ndarray]
     places: list[tuple[int, int, float]]
+    liveliness: float | None
 
 
 class LandmarkClassifier:
@@ -116,12 +119,13 @@ class LandmarkClassifier:
         segments = read_segments(track.header.get("segments"), len(landmarks))
         fps = measured_of_header(track.header).get("fps", DEFAULT_FPS)
         step = thinning(fps, weights.frame_rate)
-        clips, places, still = [], [], 0
+        clips, places, still, lively = [], [], 0, []
         for segment in segments:
             inside = landmarks[segment.start : segment.end]
             for first, last in moving_parts(inside, fps):
                 still -= last - first
                 part = inside[first:last:step]
+                lively.append(liveliness(inside[first:last], fps))
                 for start, end in clip_bounds(len(part), weights.clip_length, weights.shortest):
                     clips.append(part[start:end].reshape(end - start, -1).astype(np.float32))
                     begins, ends = first + start * step, min(first + end * step, last)
@@ -130,7 +134,8 @@ class LandmarkClassifier:
             still += len(inside)
         if not clips:
             raise InputError(f"{path}: {_no_clip(landmarks, still, step, weights.shortest)}")
-        return _Job(path, track, fps / step, still, clips, places)
+        liveliest = max((found for found in lively if found is not None), default=None)
+        return _Job(path, track, fps / step, still, clips, places, liveliest)
 
     def _in_format(self, path: Path, track: LandmarkTrack) -> np.ndarray:
         wanted = self.weights.format
@@ -154,7 +159,9 @@ class LandmarkClassifier:
         label = FAKE if score >= self._threshold else REAL
         reasons: list[str] = []
         if weights.unclear is not None:
-            measured = {**measured_of_header(job.track.header), "fps": job.fps}
+            measured = measured_of_header(job.track.header) | {"fps": job.fps}
+            if job.liveliness is not None:
+                measured["liveliness"] = job.liveliness
             reasons = reasons_against(measured, weights)
             reasons = reasons or reason_of_score(score, stream_scores(g1, g2, frames), weights)
         evidence = mean_over_frames(g1 + g2, frames)
@@ -171,6 +178,7 @@ class LandmarkClassifier:
             fps=job.fps,
             frames=len(job.track.landmarks),
             still=job.still,
+            liveliness=job.liveliness,
             clips=[
                 ClipScore(*place, *map(float, said))
                 for place, *said in zip(job.places, *streams, scores, strict=True)

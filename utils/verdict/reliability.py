@@ -18,6 +18,8 @@ _TOO_LITTLE = {
     "share_of_frames": "the face is found in {value:.0%} of its frames; {bound:.0%} are needed",
     "score": "the landmarks are sure to {value:.2f}; {bound:.2f} is needed",
     "trusted_share": "the flow follows {value:.0%} of the landmarks; {bound:.0%} are needed",
+    "liveliness": "the face moves in itself by {value:.2%} of the distance between the eyes; "
+    "{bound:.1%} is needed, which a photograph that is filmed does not reach",
 }
 _TOO_MUCH = {
     "fps": "{value:.3g} frames a second; up to {bound:.3g} are known",
@@ -36,6 +38,7 @@ _NAMES = {
     "yaw": ("degrees turned aside", "{:.0f}"),
     "pitch": ("degrees raised or bent", "{:.0f}"),
     "movement": ("movement in the face, share of the distance between the eyes", "{:.4f}"),
+    "liveliness": ("of it, what is no trembling, in its liveliest two seconds", "{:.4f}"),
 }
 
 

@@ -42,6 +42,8 @@ class VideoResult:
         reasons: why it is `Unclear`.
         fps: frames a second of what was read; frames: lines of the file.
         still: frames left out since nothing moves in them.
+        liveliness: of the face (`utils.rigid_motion.liveliness`), in distances between the eyes;
+            None where it is too short to tell.
         error: the reason why there is no label, or None.
     """
 
@@ -58,6 +60,7 @@ class VideoResult:
     fps: float | None = None
     frames: int = 0
     still: int = 0
+    liveliness: float | None = None
     clips: list[ClipScore] = field(default_factory=list)
     error: str | None = None
 
