@@ -444,6 +444,16 @@ def test_the_scale_calls_few_real_tracks_fake(random):
     assert decided.mean() > 0.3
 
 
+def test_scores_claim_less_where_fewer_groups_speak_and_a_half_stays_a_half(random):
+    fake = random.random(240) < 0.5
+    of_group = np.repeat(random.normal(0, 1, 12), 20)
+    evidence = 1.5 * fake + of_group + random.normal(0, 0.5, 240)
+    few = fit_scale(scored(fake, evidence, [str(n // 20) for n in range(240)]))
+    many = fit_scale(scored(fake, evidence, [str(n) for n in range(240)]))
+    assert 0 < few.slope < many.slope
+    assert few.offset / few.slope == pytest.approx(many.offset / many.slope)
+
+
 def test_a_fake_has_to_be_one_by_either_stream():
     tracks = scored([True] * 3, [3.0, 3.0, -3.0], ["g"] * 3, weaker=np.array([2.0, 0.0, -4.0]))
     called_fake, called_real = Scale(unclear=(0.3, 0.7)).labels(tracks)
