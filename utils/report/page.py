@@ -20,7 +20,7 @@ from ..shared import VERSION
 from ..verdict.reliability import (
     MeasuredFigure,
     measured_figures,
-    measured_of_header,
+    measured_of_face,
     number_of,
 )
 from ..verdict.results import ClipScore, VideoResult, label_of_video
@@ -129,9 +129,7 @@ class PageWriter(ByVideo):
             return FacePart(face, verdict_words(face))
         header = read_header(face.path)
         timeline = _Timeline(face, header)
-        of_face = {"fps": face.fps, "liveliness": face.liveliness}
-        measured = measured_of_header(header)
-        measured |= {key: value for key, value in of_face.items() if value is not None}
+        measured = measured_of_face(header, face.fps, face.liveliness)
         return FacePart(
             face,
             verdict_words(face),

@@ -16,7 +16,12 @@ from ..network.classifiers import Classifier, load_classifier, of_likeliest_fami
 from ..network.clips import clip_bounds, mean_over_frames, moving_parts, thinning
 from ..rigid_motion import liveliness
 from ..shared import ALIGNED, ANY_FORMAT, FAKE_THRESHOLD, FAMILIES, NORMALIZED
-from ..verdict.reliability import measured_of_header, reason_of_score, reasons_against
+from ..verdict.reliability import (
+    measured_of_face,
+    measured_of_header,
+    reason_of_score,
+    reasons_against,
+)
 from ..verdict.results import FAKE, REAL, UNCLEAR, ClipScore, VideoResult
 from ..video.frames import DEFAULT_FPS
 from ..weights.sets import AUTO, BUNDLED, read_manifest
@@ -159,9 +164,7 @@ class LandmarkClassifier:
         label = FAKE if score >= self._threshold else REAL
         reasons: list[str] = []
         if weights.unclear is not None:
-            measured = measured_of_header(job.track.header) | {"fps": job.fps}
-            if job.liveliness is not None:
-                measured["liveliness"] = job.liveliness
+            measured = measured_of_face(job.track.header, job.fps, job.liveliness)
             reasons = reasons_against(measured, weights)
             reasons = reasons or reason_of_score(score, stream_scores(g1, g2, frames), weights)
         evidence = mean_over_frames(g1 + g2, frames)

@@ -74,6 +74,15 @@ def measured_of_header(header: Mapping[str, str]) -> dict[str, float]:
     return measured
 
 
+def measured_of_face(
+    header: Mapping[str, str], fps: float | None, liveliness: float | None
+) -> dict[str, float]:
+    """A header's figures, and over them those of what was read of the face; None: not measured."""
+    read = {"fps": fps, "liveliness": liveliness}
+    known = {key: value for key, value in read.items() if value is not None}
+    return measured_of_header(header) | known
+
+
 def number_of(text: str) -> float | None:
     """The number that a header's word tells; None where it tells none."""
     try:
