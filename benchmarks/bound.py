@@ -87,7 +87,7 @@ def measure_round(video: Path, cores: int) -> Round:
     return Round(parts, mesh, one.units, wholes)
 
 
-def tell(video: Path, rounds: list[Round], cores: int) -> None:
+def print_result(video: Path, rounds: list[Round], cores: int) -> None:
     """Prints a table of the medians, and of the shares of the bound within each round."""
     print(f"\n| {video.stem}, {rounds[0].frames:.0f} frames | alone | all {cores} cores at work |")
     print("|---|---|---|")
@@ -118,7 +118,7 @@ def main() -> int:
     cores = os.cpu_count() or 1
     for video in videos:
         rounds = [measure_round(video, cores) for _ in range(given.rounds)]
-        tell(video, rounds, cores)
+        print_result(video, rounds, cores)
     return EXIT_DONE
 
 

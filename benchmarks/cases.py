@@ -91,12 +91,12 @@ def mesh(video: str, threads: str = "1") -> dict[str, float]:
     frames = first_frames(video, 120)
     detector = make_landmark_detector("mediapipe", cores=Cores(int(threads)))
     box = make_face_detector("blazeface").detect(frames[:1])[0][0]
-    place = detector.place_of_box(frames[0], box)
+    place = detector.roi_of_box(frames[0], box)
 
     def work() -> int:
         now = place
         for frame in frames:
-            now = detector.detect([frame], [now])[0].place
+            now = detector.detect([frame], [now])[0].roi
         return len(frames)
 
     return timed(work)
@@ -135,6 +135,7 @@ def extract_many(
     """`count` copies of a video through the whole script's function, start of workers included."""
     from utils.run.extraction import extract_videos
     from utils.run.video_extraction import ExtractionOptions
+    from utils.scaling.worker_processes import WorkerProcesses
 
     with tempfile.TemporaryDirectory() as folder:
         videos = [Path(folder) / f"{number}{Path(video).suffix}" for number in range(int(count))]
@@ -146,11 +147,11 @@ def extract_many(
             face_detector="dlib" if landmark_detector == "dlib" else "blazeface",
             landmark_detector=landmark_detector,
             workers=int(workers),
-            isolated=int(workers) > 1,
         )
+        executor = WorkerProcesses(int(workers)) if int(workers) > 1 else None
 
         def work() -> int:
-            assert extract_videos(videos, options) == 0
+            assert extract_videos(videos, options, executor) == 0
             return int(count)
 
         return timed(work)
@@ -178,14 +179,14 @@ def calibrate(video: str) -> dict[str, float]:
         calibrate_landmarks,
         cut_faces,
         detect_faces,
-        tell_people_apart,
+        group_by_identity,
     )
     from utils.LandmarkDetector import make_landmark_detector
-    from utils.tracking.following import FaceTracker
+    from utils.tracking.face_tracker import FaceTracker
 
     frames, fps = marked_frames(video, 120)
     tracker = FaceTracker(make_face_detector("dlib"), make_landmark_detector("dlib"))
-    track = tell_people_apart(detect_faces(frames, tracker, fps))[0]
+    track = group_by_identity(detect_faces(frames, tracker, fps))[0]
     crops = track.crops("stable")
 
     def work() -> int:
@@ -215,8 +216,8 @@ class _Replayed:
     def detect(self, *asked: Any) -> Any:
         return self._answer("detect", *asked)
 
-    def place_of_box(self, *asked: Any) -> Any:
-        return self._answer("place_of_box", *asked)
+    def roi_of_box(self, *asked: Any) -> Any:
+        return self._answer("roi_of_box", *asked)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._detector, name)
@@ -225,10 +226,10 @@ class _Replayed:
 def follow(video: str) -> dict[str, float]:
     """What extraction with MediaPipe does with the detectors' answers, up to the landmark file."""
     from utils.FaceDetector import make_face_detector
-    from utils.landmark_files.text import LandmarkTrack, write_landmarks
-    from utils.landmark_utils import detect_faces, normalize_landmarks, tell_people_apart
+    from utils.landmark_files.io import LandmarkTrack, write_landmarks
+    from utils.landmark_utils import detect_faces, group_by_identity, normalize_landmarks
     from utils.LandmarkDetector import make_landmark_detector
-    from utils.tracking.following import FaceTracker
+    from utils.tracking.face_tracker import FaceTracker
     from utils.tracking.identity import FaceEmbedder, IdentitySampler
     from utils.weights.detector_models import DLIB_EMBEDDING, obtain_model
 
@@ -242,7 +243,7 @@ def follow(video: str) -> dict[str, float]:
     def work() -> int:
         tracker = FaceTracker(*detectors, fps=fps)
         found = detect_faces(frames, tracker, fps, None, IdentitySampler(embedder, fps))
-        face = tell_people_apart(found)[0]
+        face = group_by_identity(found)[0]
         landmarks = normalize_landmarks(face, face.crops("stable")).landmarks
         with tempfile.TemporaryDirectory() as folder:
             write_landmarks(Path(folder) / "face.txt", LandmarkTrack(landmarks, "normalized"))
@@ -256,7 +257,7 @@ def follow(video: str) -> dict[str, float]:
 
 def classify(count: str) -> dict[str, float]:
     """`count` landmark files of 300 frames, from import of Keras to scores."""
-    from utils.landmark_files.text import LandmarkTrack, write_landmarks
+    from utils.landmark_files.io import LandmarkTrack, write_landmarks
 
     random = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as folder:

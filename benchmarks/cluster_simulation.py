@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from utils.console import EXIT_DONE, EXIT_FAILED, progress, run_script
-from utils.run.cluster import Cluster, ClusterOptions
+from utils.scaling.cluster import Cluster, ClusterOptions
 
 PARTS = 8  # of a run, at whose ends the driver's memory is looked at
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.measure import PROJECT
 from utils.console import native_stderr_muted, run_script
-from utils.landmark_files.text import face_number
+from utils.landmark_files.io import face_number
 
 FLAGS = ("--ld", "mediapipe", "--fd", "blazeface")
 

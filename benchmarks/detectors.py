@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.run import REFERENCE_VIDEOS
-from utils.console import run_script, say
+from utils.console import notice, run_script
 from utils.errors import InputError
 from utils.face_tracks import FaceTrack
-from utils.landmark_files.text import read_landmarks
+from utils.landmark_files.io import read_landmarks
 from utils.run.classification import classify_files
 from utils.run.video_extraction import ExtractionOptions, VideoExtractor
 from utils.shared import FACE_DETECTORS, LANDMARK_DETECTORS, LEFT_EYE, RIGHT_EYE
@@ -58,7 +58,7 @@ def main() -> int:
                 try:
                     row, track = measure(video, face_detector, landmark_detector, given, first)
                 except InputError as error:
-                    say(f"{face_detector} and {landmark_detector} left out: {error}")
+                    notice(f"{face_detector} and {landmark_detector} left out: {error}")
                     continue
                 first = first or track
                 print(row, flush=True)

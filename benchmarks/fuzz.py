@@ -21,10 +21,10 @@ import numpy as np
 
 from utils.console import progress, run_script
 from utils.errors import InputError
-from utils.landmark_files.crop_boxes import read_boxes
+from utils.landmark_files.crop_boxes import parse_boxes
+from utils.landmark_files.io import LandmarkTrack, read_landmarks, write_landmarks
 from utils.landmark_files.precomputed import read_precomputed
-from utils.landmark_files.segments import read_segments
-from utils.landmark_files.text import LandmarkTrack, read_landmarks, write_landmarks
+from utils.landmark_files.segments import parse_segments
 from utils.shared import LANDMARKS
 from utils.weights.litert import read_network
 from utils.weights.sets import MANIFEST, read_manifest
@@ -72,13 +72,13 @@ def mutate(content: bytes, random: np.random.Generator) -> bytes:
 
 def _read_text(path: Path) -> None:
     track = read_landmarks(path)
-    read_segments(track.header.get("segments"), len(track.landmarks))
-    read_boxes(track.header.get("crop_boxes"), len(track.landmarks))
+    parse_segments(track.header.get("segments"), len(track.landmarks))
+    parse_boxes(track.header.get("crop_boxes"), len(track.landmarks))
 
 
 def _read_weights(architecture: str) -> Callable[[Path], None]:
     from utils.network.two_stream import build_stream
-    from utils.weights.published import load_stream_weights
+    from utils.weights.stream_weights import load_stream_weights
 
     model = build_stream(architecture, units=4)
     return lambda path: load_stream_weights(model, architecture, path)

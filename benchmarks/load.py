@@ -81,7 +81,7 @@ def extract_many(folder: Path, count: int) -> bool:
     files = {path.name for path in out.iterdir()}
     lines = log.read_text(encoding="utf-8").splitlines()
     whole = len(files) == len(lines) == len({line.split()[0] for line in lines}) == count
-    tell(f"{count} videos of 10 frames, two workers", watched)
+    print_result(f"{count} videos of 10 frames, two workers", watched)
     print(f"{len(files)} landmark files, {len(lines)} log lines, status {watched.status}")
     return whole and watched.status == 0
 
@@ -96,12 +96,12 @@ def classify_many(folder: Path, count: int) -> bool:
             [*command, "--csv", folder / "rows.csv"], stdout=lines, stderr=subprocess.DEVNULL
         )
     said = len((folder / "lines.txt").read_text(encoding="utf-8").splitlines())
-    tell(f"{count} landmark files", watched)
+    print_result(f"{count} landmark files", watched)
     print(f"{said} lines, status {watched.status}")
     return said == count and watched.status == 0
 
 
-def tell(name: str, watched: Watched) -> None:
+def print_result(name: str, watched: Watched) -> None:
     print(
         f"{name}: {watched.seconds:.0f} s; MB of the process tree by eighths of the run: "
         f"{watched.by_parts(watched.megabytes)}; file handles: {watched.by_parts(watched.handles)}"

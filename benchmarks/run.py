@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks.measure import PROJECT, Cost, measure, run_once
-from utils.console import run_script, say
+from utils.console import notice, run_script
 from utils.errors import InputError
 
 REFERENCE_VIDEOS = PROJECT.parent / "shared" / "reference" / "videos"
@@ -171,7 +171,7 @@ def main() -> int:
         raise InputError(f"{missing[0]}: no such file")
     rows = []
     for row in measure_parts(given.only, videos, given.repeats):
-        say(f"{row.name}: {row.cost.rate:.1f} a second, {row.cost.peak_mb:.0f} MB")
+        notice(f"{row.name}: {row.cost.rate:.1f} a second, {row.cost.peak_mb:.0f} MB")
         rows.append(row)
     given.output.mkdir(parents=True, exist_ok=True)
     content = json.dumps([asdict(row) for row in rows], indent=1)

@@ -12,11 +12,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils.console import run_script, say
+from utils.console import notice, run_script
 from utils.errors import InputError
-from utils.landmark_files.crop_boxes import on_frames, read_boxes
-from utils.landmark_files.text import read_landmarks
-from utils.network.clips import less_slow_course, stream_values
+from utils.landmark_files.crop_boxes import denormalize, parse_boxes
+from utils.landmark_files.io import read_landmarks
+from utils.network.clips import stream_values, subtract_moving_average
 from utils.report.colours import FAKE_RGB, REAL_RGB
 from utils.run.video_extraction import ExtractionOptions, VideoExtractor
 from utils.video.frames import Video
@@ -57,13 +57,13 @@ def draw_way_of_the_data(path: Path) -> None:
             if label == "real":
                 for kind, style in (("none", ":"), ("published", "-")):
                     pixels = 200 * tracks[kind].landmarks[:FRAMES, LANDMARK, 1]
-                    course = less_slow_course(pixels.reshape(1, -1, 1))[0, :, 0]
+                    course = subtract_moving_average(pixels.reshape(1, -1, 1))[0, :, 0]
                     said = "calibrated" if kind == "published" else "as detected"
                     calibrated.plot(course, style, color="0.2", linewidth=1, label=said)
-                boxes = read_boxes(tracks["none"].header["crop_boxes"], 300)
+                boxes = parse_boxes(tracks["none"].header["crop_boxes"], 300)
                 with Video(video) as opened:
                     frame = next(iter(opened.pictures()))
-                placed = on_frames(tracks["none"].landmarks, boxes)[0]
+                placed = denormalize(tracks["none"].landmarks, boxes)[0]
                 drawn = draw_landmarks(frame, placed, (0, 0, 255), 3)
                 picture.imshow(cv2.cvtColor(drawn, cv2.COLOR_BGR2RGB))
     picture.set_axis_off()
@@ -87,7 +87,7 @@ def photograph_report(path: Path) -> None:
     """A screenshot of the sample's page in headless Chromium."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
-        say("report.png is not drawn: no chromium")
+        notice("report.png is not drawn: no chromium")
         return
     with tempfile.TemporaryDirectory() as name:
         classify = [sys.executable, str(DOCS.parent / "classify.py")]

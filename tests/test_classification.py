@@ -13,11 +13,11 @@ from conftest import run_classify as run
 
 from utils.errors import InputError
 from utils.landmark_files.formats import align
-from utils.landmark_files.text import LandmarkTrack, read_landmarks, write_landmarks
+from utils.landmark_files.io import LandmarkTrack, read_landmarks, write_landmarks
 from utils.report.result_writers import LineWriter
+from utils.run.api import list_inputs
 from utils.run.classification import clip_scores, video_score
-from utils.run.detection import list_inputs
-from utils.verdict.results import VideoResult, label_of_video
+from utils.verdict.results import VideoResult, video_label
 from utils.weights.sets import PROJECT_WEIGHTS, read_manifest
 
 SAMPLES = PROJECT / "landmarks"
@@ -355,7 +355,7 @@ def test_several_faces_get_a_line_each_and_one_for_the_video():
 )
 def test_a_videos_label_is_the_worst_of_its_faces(labels, expected):
     faces = [VideoResult("a", Path("a"), label=label) for label in labels]
-    assert label_of_video(faces) == expected
+    assert video_label(faces) == expected
 
 
 def test_files_of_one_name_are_told_apart_by_their_path():

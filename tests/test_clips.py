@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from utils.network.clips import clip_starts, cut_clips, differences, say_of_each
+from utils.network.clips import clip_starts, cut_clips, differences, predict_by_length
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,6 @@ def test_clips_of_one_length_are_asked_about_together(random):
         asked.append(alike.shape)
         return alike.mean(axis=(1, 2))
 
-    said = say_of_each(mean, clips)
+    said = predict_by_length(mean, clips)
     assert sorted(asked) == [(1, 5, 136), (1, 7, 136), (2, 30, 136)]
     assert np.allclose(said, [clip.mean() for clip in clips])

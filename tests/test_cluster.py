@@ -11,9 +11,9 @@ from conftest import PROJECT
 
 from benchmarks.faults import make_videos
 from utils.errors import InputError
-from utils.run.cluster import Cluster, ClusterOptions
-from utils.run.cluster_crew import DEATHS
-from utils.run.workers import Died
+from utils.run.executor import WorkerDied
+from utils.scaling.actor_pool import DEATHS
+from utils.scaling.cluster import Cluster, ClusterOptions
 
 ray = pytest.importorskip("ray", reason="Ray is missing: pip install -r requirements-ray.txt")
 FLAGS = ("--fd", "blazeface", "--ld", "mediapipe")
@@ -57,7 +57,7 @@ def contents(folder) -> dict[str, bytes]:
 
 def test_a_job_that_kills_its_worker_twice_is_set_aside(cluster):
     done = dict(cluster.run(square_or_die, [1, 2, 3, 4]))
-    assert done == {1: 1, 2: 4, 3: Died(f"{DEATHS} workers and 0 nodes died of it"), 4: 16}
+    assert done == {1: 1, 2: 4, 3: WorkerDied(f"{DEATHS} workers and 0 nodes died of it"), 4: 16}
 
 
 def test_what_a_job_raises_is_raised_here(cluster):

@@ -8,7 +8,7 @@ import pytest
 from conftest import PROJECT
 
 from benchmarks.faults import make_videos
-from utils.landmark_files.text import LandmarkTrack, write_landmarks
+from utils.landmark_files.io import LandmarkTrack, write_landmarks
 from utils.run.classification import load_landmark_classifier
 from utils.weights.sets import PROJECT_WEIGHTS
 

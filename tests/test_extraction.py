@@ -12,7 +12,7 @@ from conftest import PROJECT, write_video
 
 import extract_landmarks
 from utils.console import run_script
-from utils.landmark_files.text import read_landmarks
+from utils.landmark_files.io import read_landmarks
 
 DLIB = ("--fd", "dlib", "--ld", "dlib")
 
@@ -189,7 +189,7 @@ def test_a_video_that_is_decoded_twice_gives_the_same_landmarks(
     from utils.video import face_spool
 
     run(monkeypatch, capsys, "-i", face_video, "-o", "once")
-    monkeypatch.setattr(face_spool, "LARGEST_SHARE_OF_DISK", 0)
+    monkeypatch.setattr(face_spool, "MAX_DISK_SHARE", 0)
     run(monkeypatch, capsys, "-i", face_video, "-o", "twice")
     assert (here / "once" / "face.txt").read_text() == (here / "twice" / "face.txt").read_text()
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from utils.errors import InputError
 from utils.face_boxes import overlaps
 from utils.FaceDetector import make_face_detector
-from utils.FaceDetector.blazeface import turn_back
+from utils.FaceDetector.blazeface import unrotate_boxes
 from utils.FaceDetector.retinaface import (
     RetinaFaceDetector,
     RetinaFaceSettings,
@@ -141,7 +141,7 @@ def test_a_box_is_turned_back_to_where_it_lies(turns, height, width, shares):
     x0, x1 = sorted(int(share * (columns - 1)) for share in shares[:2])
     y0, y1 = sorted(int(share * (rows - 1)) for share in shares[2:])
     box = np.array([[x0, y0, x1 + 1, y1 + 1, 0.7, 0.0]])
-    left, top, right, bottom = turn_back(box, turns, height, width)[0, :4].astype(int)
+    left, top, right, bottom = unrotate_boxes(box, turns, height, width)[0, :4].astype(int)
     inside = frame[top:bottom, left:right]
     assert sorted(inside.ravel()) == sorted(turned[y0 : y1 + 1, x0 : x1 + 1].ravel())
 

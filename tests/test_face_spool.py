@@ -59,7 +59,7 @@ def test_a_spool_that_was_not_filled_holds_nothing(track):
 
 
 def test_a_disk_without_room_is_no_error(track, monkeypatch):
-    monkeypatch.setattr(face_spool, "LARGEST_SHARE_OF_DISK", 0)
+    monkeypatch.setattr(face_spool, "MAX_DISK_SHARE", 0)
     frames, landmarks = track
     with FaceSpool() as spool:
         spool.add(7, frames[0], landmarks[0])

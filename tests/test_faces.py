@@ -10,7 +10,7 @@ from conftest import PROJECT, write_video
 
 import extract_landmarks
 from utils.console import run_script
-from utils.landmark_files.text import output_names, read_landmarks
+from utils.landmark_files.io import output_names, read_landmarks
 from utils.run import video_extraction
 from utils.run.extraction import extract_videos
 

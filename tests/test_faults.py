@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from benchmarks.faults import Faults, may_mount
-from utils.whole_file import partial_beside, remove_abandoned
+from utils.atomic_write import partial_path, remove_stale_partials
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +37,18 @@ def test_two_runs_at_once_write_what_one_writes(faults):
 
 
 def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
-    own = partial_beside(tmp_path / "face.txt")
+    own = partial_path(tmp_path / "face.txt")
     own.touch()
     dead = own.with_name(own.name.replace(f"-{own.name.split('-')[3].split('.')[0]}.", "-4194305."))
     dead.touch()
     elsewhere = own.with_name(own.name.replace(own.name.split("-")[2], "00000000"))
     elsewhere.touch()
-    remove_abandoned(tmp_path)
+    remove_stale_partials(tmp_path)
     assert set(tmp_path.iterdir()) == {own, elsewhere}
 
 
 def test_a_name_as_long_as_names_may_be_is_written_whole(tmp_path):
     path = tmp_path / ("n" * 251 + ".txt")
-    partial_beside(path).touch()
-    partial_beside(path).replace(path)
+    partial_path(path).touch()
+    partial_path(path).replace(path)
     assert path.exists()

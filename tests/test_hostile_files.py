@@ -13,12 +13,12 @@ import yaml
 
 from benchmarks.fuzz import fuzz, readers
 from utils.errors import InputError
+from utils.landmark_files.io import read_landmarks
 from utils.landmark_files.precomputed import read_precomputed
-from utils.landmark_files.segments import read_segments
-from utils.landmark_files.text import read_landmarks
+from utils.landmark_files.segments import parse_segments
 from utils.network.two_stream import build_stream
-from utils.weights.published import load_stream_weights
 from utils.weights.sets import find_files, read_manifest
+from utils.weights.stream_weights import load_stream_weights
 
 ENTRY = {
     **{"format": "any", "clip_length": 60, "architecture": "F", "units": 4},
@@ -171,7 +171,7 @@ def test_a_table_whose_frames_jump_far_is_refused(tmp_path):
 
 def test_segments_of_a_trillion_frames_take_no_memory():
     with pytest.raises(InputError, match="1000000000000 frames in 3 lines"):
-        read_segments("0-999999999999@0", 3)
+        parse_segments("0-999999999999@0", 3)
 
 
 def test_a_pipe_is_no_landmark_file(tmp_path):

@@ -4,16 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.face_tracks import FaceTrack, Segment
-from utils.landmark_utils import VideoFaces, tell_people_apart, worth_a_file
-from utils.shared import STILL_MOVEMENT
+from utils.landmark_utils import VideoFaces, group_by_identity, qualifies_for_output
+from utils.shared import STILL_THRESHOLD
 from utils.tracking.identity import (
     FaceEmbedder,
     IdentitySampler,
-    RunSamples,
-    change_of_person,
-    join_people,
+    TrackletSamples,
+    cluster_identities,
+    find_identity_change,
 )
-from utils.tracking.pose import head_poses, turn_landmarks, upright_turns
+from utils.tracking.pose import head_poses, rotate_landmarks, upright_quarter_turns
 from utils.weights.detector_models import DLIB_EMBEDDING, obtain_model
 
 
@@ -31,39 +31,39 @@ def near(embedding: np.ndarray, random) -> np.ndarray:
 def test_runs_of_one_person_are_joined_across_cuts(random):
     means = [near(person(n), random) for n in (0, 1, 0, 2, 1)]
     spans = [(10 * n, 10 * n + 9) for n in range(5)]
-    assert sorted(join_people(means, spans)) == [[0, 2], [1, 4], [3]]
+    assert sorted(cluster_identities(means, spans)) == [[0, 2], [1, 4], [3]]
 
 
 def test_who_is_seen_twice_at_one_time_is_two_people(random):
     means = [near(person(0), random) for _ in range(3)]
-    joined = join_people(means, [(0, 50), (0, 50), (60, 90)])
+    joined = cluster_identities(means, [(0, 50), (0, 50), (60, 90)])
     assert sorted(map(len, joined)) == [1, 2]
 
 
 def test_a_run_that_nobody_looked_at_stays_alone(random):
-    assert len(join_people([None, person(0), None], [(0, 1), (2, 3), (4, 5)])) == 3
+    assert len(cluster_identities([None, person(0), None], [(0, 1), (2, 3), (4, 5)])) == 3
 
 
 def test_a_run_that_goes_over_to_another_person_is_split(random):
     first, second = ([near(person(n), random) for _ in range(4)] for n in (0, 1))
-    assert change_of_person([*first, *second]) == 4
-    assert change_of_person(first) is None and change_of_person([]) is None
+    assert find_identity_change([*first, *second]) == 4
+    assert find_identity_change(first) is None and find_identity_change([]) is None
 
 
-def segment(start: int, places: np.ndarray, run: int, size: float = 100) -> Segment:
+def segment(start: int, places: np.ndarray, tracklet: int, size: float = 100) -> Segment:
     """A face of `size` whose left edge is at `places` (frames,), and which moves in itself."""
-    random = np.random.default_rng(run)
+    random = np.random.default_rng(tracklet)
     shape = random.uniform(0, 1, (68, 2))
     shape[36:42], shape[42:48] = (0.2, 0.4), (0.8, 0.4)
     landmarks = size * (shape + random.normal(0, 0.02, (len(places), 68, 2)))
     landmarks[..., 0] += places[:, None]
     numbers = np.arange(start, start + len(places))
     return Segment(
-        numbers, numbers / 25, landmarks, np.ones(len(places), bool), np.ones(len(places)), run
+        numbers, numbers / 25, landmarks, np.ones(len(places), bool), np.ones(len(places)), tracklet
     )
 
 
-def found(segments: list[Segment], samples: dict[int, RunSamples]) -> VideoFaces:
+def found(segments: list[Segment], samples: dict[int, TrackletSamples]) -> VideoFaces:
     frames = max(int(one.numbers[-1]) for one in segments) + 1
     return VideoFaces(segments, samples, frames, 1, 25.0, 1000, 500)
 
@@ -71,17 +71,17 @@ def found(segments: list[Segment], samples: dict[int, RunSamples]) -> VideoFaces
 def test_the_main_face_is_who_is_seen_longest_and_largest():
     intro = segment(0, np.zeros(12), 0, size=120)
     speaker = segment(12, np.full(100, 400.0), 1)
-    samples = {0: RunSamples([2], [], [person(0)]), 1: RunSamples([2], [], [person(1)])}
-    main, other = tell_people_apart(found([intro, speaker], samples))
-    assert main.segments[0].run == 1 and other.segments[0].run == 0
+    samples = {0: TrackletSamples([2], [], [person(0)]), 1: TrackletSamples([2], [], [person(1)])}
+    main, other = group_by_identity(found([intro, speaker], samples))
+    assert main.segments[0].tracklet == 1 and other.segments[0].tracklet == 0
 
 
 def test_a_photograph_is_not_the_main_face():
     photograph = segment(0, np.zeros(100), 0, size=300)
     photograph.landmarks[:] = photograph.landmarks[0]
     speaker = segment(0, np.full(100, 600.0), 1)
-    main, other = tell_people_apart(found([photograph, speaker], {}))
-    assert main.segments[0].run == 1 and other.movement < 1e-6
+    main, other = group_by_identity(found([photograph, speaker], {}))
+    assert main.segments[0].tracklet == 1 and other.movement < 1e-6
 
 
 def test_a_photograph_that_is_filmed_by_hand_is_not_the_main_face_and_no_other(random):
@@ -89,23 +89,23 @@ def test_a_photograph_that_is_filmed_by_hand_is_not_the_main_face_and_no_other(r
     trembling = random.normal(0, 0.5, photograph.landmarks.shape)
     photograph.landmarks[:] = photograph.landmarks[0] + trembling
     speaker = segment(0, np.full(100, 600.0), 1)
-    main, other = tell_people_apart(found([photograph, speaker], {}))
-    assert main.segments[0].run == 1 and other.movement > STILL_MOVEMENT
-    assert worth_a_file(main) and not worth_a_file(other)
+    main, other = group_by_identity(found([photograph, speaker], {}))
+    assert main.segments[0].tracklet == 1 and other.movement > STILL_THRESHOLD
+    assert qualifies_for_output(main) and not qualifies_for_output(other)
 
 
 def test_a_face_in_shots_too_short_to_tell_is_worth_a_file(random):
     parts = [segment(60 * number, np.zeros(40), number) for number in range(3)]
     for part in parts:
         part.landmarks[:] = part.landmarks[0] + random.normal(0, 0.5, part.landmarks.shape)
-    assert worth_a_file(FaceTrack(tuple(parts), 1000, 500))
+    assert qualifies_for_output(FaceTrack(tuple(parts), 1000, 500))
 
 
 def test_a_run_of_two_people_becomes_two_faces(random):
     walk = np.concatenate([np.linspace(0, 200, 60), np.linspace(240, 0, 60)])
     embeddings = [near(person(n), random) for n in (0, 0, 1, 1)]
-    samples = {0: RunSamples([10, 45, 75, 110], [], embeddings)}
-    faces = tell_people_apart(found([segment(0, walk, 0)], samples))
+    samples = {0: TrackletSamples([10, 45, 75, 110], [], embeddings)}
+    faces = group_by_identity(found([segment(0, walk, 0)], samples))
     spans = sorted((int(face.numbers[0]), int(face.numbers[-1])) for face in faces)
     assert len(spans) == 2 and spans[0][1] < 60 <= spans[1][0]
     assert faces[0].segments[0].start in (0, spans[1][0])  # where its pictures are kept
@@ -123,7 +123,7 @@ def sample_landmarks(face_frames):
 
     mesh, faces = make_landmark_detector("mediapipe"), make_face_detector("blazeface")
     box = faces.detect(face_frames[:1])[0][0]
-    place = mesh.place_of_box(face_frames[0], box)
+    place = mesh.roi_of_box(face_frames[0], box)
     return mesh.detect(face_frames[:1], [place])[0].landmarks
 
 
@@ -152,7 +152,7 @@ def test_a_video_of_one_run_is_not_embedded(face_frames, sample_landmarks):
     sampler = IdentitySampler(counting, fps=25)
     for index in range(300):
         sampler.see(0, index, face_frames[0], sample_landmarks)
-    assert counting.embedded == 0 and len(sampler.runs[0].chips) == 5
+    assert counting.embedded == 0 and len(sampler.tracklets[0].chips) == 5
     sampler.see(1, 2, face_frames[0], sample_landmarks)
     assert counting.embedded == 6
 
@@ -185,9 +185,9 @@ def test_the_pose_of_a_head_is_found(angles):
 @given(st.integers(0, 3), st.integers(0, 7))
 def test_turning_by_what_is_found_makes_a_face_upright(turns, more):
     face = projected(0, 0, 0)
-    turned = turn_landmarks(face, turns, 640, 480)
-    found_turns = upright_turns(turned[None])
+    turned = rotate_landmarks(face, turns, 640, 480)
+    found_turns = upright_quarter_turns(turned[None])
     assert found_turns == -turns % 4
     size = (640, 480) if turns % 2 == 0 else (480, 640)
-    upright = turn_landmarks(turned, found_turns + 4 * more, *size)
+    upright = rotate_landmarks(turned, found_turns + 4 * more, *size)
     assert np.abs(upright - face).max() < 1e-9

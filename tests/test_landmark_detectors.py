@@ -6,14 +6,14 @@ from conftest import reference
 from utils.cores import Cores
 from utils.errors import InputError
 from utils.FaceDetector import make_face_detector
-from utils.landmark_files.text import read_landmarks
+from utils.landmark_files.io import read_landmarks
 from utils.LandmarkDetector import make_landmark_detector
 from utils.LandmarkDetector.fan import FanLandmarkDetector, FanNetwork, peaks
 from utils.run import detector_choice
 from utils.run.detector_choice import choose_detectors, choose_device, runs_on_pytorch
 from utils.run.extraction import extract_videos
 from utils.run.video_extraction import ExtractionOptions
-from utils.tracking import following
+from utils.tracking import face_tracker
 from utils.weights import detector_models
 from utils.weights.detector_models import ModelFile
 
@@ -106,12 +106,13 @@ def test_the_whole_path_runs_with_random_fan_weights(
 ):
     stand_in = ModelFile(random_fan_weights.name)
     monkeypatch.setitem(detector_models.DETECTOR_FILES, "fan", (stand_in,))
-    monkeypatch.setattr(following, "LARGEST_MOVE", np.inf)  # random landmarks jump about
-    monkeypatch.setattr(following, "LARGEST_GROWTH", np.inf)
-    monkeypatch.setattr(following, "LEAST_GROWTH", 0)
+    monkeypatch.setattr(face_tracker, "MAX_MOVE", np.inf)  # random landmarks jump about
+    monkeypatch.setattr(face_tracker, "MAX_GROWTH", np.inf)
+    monkeypatch.setattr(face_tracker, "MIN_GROWTH", 0)
     options = ExtractionOptions(
         output_path=tmp_path / "out",
         log_file=tmp_path / "log.txt",
+        face_detector="dlib",
         landmark_detector="fan",
         model_weights=random_fan_weights.parent,
     )
@@ -128,7 +129,7 @@ def test_dlibs_predictor_agrees_whichever_detector_found_the_box(name, face_fram
 
     def landmarks(detector) -> np.ndarray:
         box = detector.detect(face_frames[:1])[0][0]
-        place = predictor.place_of_box(face_frames[0], box)
+        place = predictor.roi_of_box(face_frames[0], box)
         return predictor.detect(face_frames[:1], [place])[0].landmarks
 
     by_dlib = landmarks(make_face_detector("dlib"))
@@ -228,7 +229,7 @@ def test_the_mesh_is_the_same_on_however_many_cores_are_free(face_frames):
     cores = Cores(4)
     mesh = make_landmark_detector("mediapipe", cores=cores)
     box = make_face_detector("blazeface").detect(face_frames[:1])[0][0]
-    place = mesh.place_of_box(face_frames[0], box)
+    place = mesh.roi_of_box(face_frames[0], box)
     found = []
     for cores.decoding in (False, True):
         found.append(mesh.detect(face_frames[:1], [place])[0].landmarks)

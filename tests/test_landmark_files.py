@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from utils.console import printable
 from utils.errors import InputError
-from utils.landmark_files.text import LandmarkTrack, output_names, read_landmarks, write_landmarks
+from utils.landmark_files.io import LandmarkTrack, output_names, read_landmarks, write_landmarks
 
 numbers = st.floats(-2, 2, allow_nan=False)
 

@@ -3,8 +3,8 @@ from conftest import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.landmark_files.formats import ALIGNED, NORMALIZED, align, recognise_format
-from utils.landmark_files.text import read_landmarks
+from utils.landmark_files.formats import ALIGNED, NORMALIZED, align, detect_format
+from utils.landmark_files.io import read_landmarks
 from utils.shared import LEFT_EYE, RIGHT_EYE
 
 
@@ -40,8 +40,8 @@ def test_a_frame_whose_eyes_coincide_becomes_nan():
 
 
 def test_the_formats_are_told_apart_by_geometry():
-    assert recognise_format(faces(2)) == NORMALIZED
-    assert recognise_format(np.round(align(faces(2)), 5)) == ALIGNED
+    assert detect_format(faces(2)) == NORMALIZED
+    assert detect_format(np.round(align(faces(2)), 5)) == ALIGNED
 
 
 def test_the_published_files_are_recognised():

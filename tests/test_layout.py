@@ -3,14 +3,12 @@
 import ast
 from pathlib import Path
 
-import pytest
-
 UTILS = Path(__file__).resolve().parent.parent / "utils"
 # From the first stage to the last; a stage imports from itself and from earlier ones.
 STAGES = (
     ("errors", "shared"),
     ("locations",),
-    ("console", "cores", "face_boxes", "inputs", "rigid_motion", "whole_file"),
+    ("console", "cores", "face_boxes", "inputs", "rigid_motion", "atomic_write"),
     ("weights",),
     ("video", "FaceDetector", "LandmarkDetector"),
     ("tracking",),
@@ -22,6 +20,7 @@ STAGES = (
     ("verdict",),
     ("report",),
     ("run",),
+    ("scaling",),
     ("commands",),
 )
 STAGE_OF = {room: number for number, rooms in enumerate(STAGES) for room in rooms}
@@ -40,17 +39,31 @@ def imported_rooms(path: Path) -> set[str]:
     return rooms
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(UTILS)))
-def test_no_module_imports_from_a_later_stage(path):
-    own = STAGE_OF[path.relative_to(UTILS).parts[0].removesuffix(".py")]
-    later = {room for room in imported_rooms(path) if STAGE_OF[room] > own}
-    assert not later
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(UTILS)))
-def test_imports_inside_the_package_are_relative(path):
+def absolute_imports(path: Path) -> list[str]:
+    names = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and not node.level:
-            names = [node.module]
-        assert not [name for name in names if name.split(".")[0] == "utils"]
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.append(node.module)
+    return names
+
+
+def test_no_module_imports_from_a_later_stage():
+    upward = [
+        (str(path.relative_to(UTILS)), room)
+        for path in MODULES
+        for room in imported_rooms(path)
+        if STAGE_OF[room] > STAGE_OF[path.relative_to(UTILS).parts[0].removesuffix(".py")]
+    ]
+    assert len(MODULES) > 50 and not upward
+
+
+def test_imports_inside_the_package_are_relative():
+    absolute = [
+        (str(path.relative_to(UTILS)), name)
+        for path in MODULES
+        for name in absolute_imports(path)
+        if name.split(".")[0] == "utils"
+    ]
+    assert not absolute

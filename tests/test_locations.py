@@ -10,7 +10,7 @@ from conftest import PROJECT
 from benchmarks.faults import make_videos
 from utils.errors import InputError
 from utils.inputs import list_files, read_list
-from utils.locations import at_address, deliver, fetched, location, names_in
+from utils.locations import is_remote, list_names, local_copy, location, upload
 
 pytest.importorskip("upath", reason="universal-pathlib is missing: see requirements-ray.txt")
 FLAGS = ("--fd", "blazeface", "--ld", "mediapipe")
@@ -25,7 +25,7 @@ def bucket():
 
 
 def test_a_path_stays_a_path_and_file_is_one():
-    assert not at_address(location("videos/a.mp4"))
+    assert not is_remote(location("videos/a.mp4"))
     assert location("file:///tmp/a.mp4") == location("/tmp/a.mp4")
 
 
@@ -36,7 +36,7 @@ def test_an_unknown_protocol_is_refused_in_a_line():
 
 def test_what_is_fetched_has_its_name_and_goes_when_it_was_used(bucket):
     (bucket / "face.txt").write_text("# format: aligned\n")
-    with fetched(bucket / "face.txt") as copy:
+    with local_copy(bucket / "face.txt") as copy:
         assert copy.name == "face.txt" and copy.read_text() == "# format: aligned\n"
     assert not copy.exists()
 
@@ -44,15 +44,15 @@ def test_what_is_fetched_has_its_name_and_goes_when_it_was_used(bucket):
 def test_what_is_not_there_cannot_be_fetched(bucket):
     with (
         pytest.raises(InputError, match=r"gone\.txt: cannot be read"),
-        fetched(bucket / "gone.txt"),
+        local_copy(bucket / "gone.txt"),
     ):
         pass
 
 
 def test_files_are_delivered_whole_and_nothing_else_is(bucket, tmp_path):
     (tmp_path / "face.txt").write_text("1 2 3")
-    deliver([tmp_path / "face.txt"], bucket)
-    assert names_in(bucket) == {"face.txt"} and (bucket / "face.txt").read_text() == "1 2 3"
+    upload([tmp_path / "face.txt"], bucket)
+    assert list_names(bucket) == {"face.txt"} and (bucket / "face.txt").read_text() == "1 2 3"
 
 
 def test_a_delivery_that_fails_leaves_no_temporary_key(bucket, tmp_path, monkeypatch):
@@ -63,26 +63,26 @@ def test_a_delivery_that_fails_leaves_no_temporary_key(bucket, tmp_path, monkeyp
 
     monkeypatch.setattr(bucket.fs, "mv", refuse)
     with pytest.raises(InputError, match=r"cannot be written \(not yours\)"):
-        deliver([tmp_path / "face.txt"], bucket)
-    assert names_in(bucket) == set()
+        upload([tmp_path / "face.txt"], bucket)
+    assert list_names(bucket) == set()
 
 
 def test_a_folder_that_is_not_there_has_no_names(bucket):
-    assert names_in(bucket / "none") == set()
+    assert list_names(bucket / "none") == set()
 
 
 def test_a_folder_at_an_address_lists_what_belongs(bucket):
     for name in ("b.mp4", "a.mp4", "notes.md"):
         (bucket / name).write_text("")
     said = []
-    found = list_files([bucket], lambda path: path.suffix == ".mp4", "none", say=said.append)
+    found = list_files([bucket], lambda path: path.suffix == ".mp4", "none", notice=said.append)
     assert [path.name for path in found] == ["a.mp4", "b.mp4"]
     assert said == ["memory://bucket/landmarks: 1 files of other kinds skipped"]
 
 
 def test_a_list_may_name_addresses(tmp_path):
     (tmp_path / "list.txt").write_text("memory://bucket/a.mp4\nb.mp4\n")
-    assert [at_address(place) for place in read_list(tmp_path / "list.txt")] == [True, False]
+    assert [is_remote(place) for place in read_list(tmp_path / "list.txt")] == [True, False]
 
 
 @pytest.fixture(scope="module")
@@ -153,18 +153,25 @@ def test_from_s3_to_s3_is_what_a_local_run_writes(s3, tmp_path, engine):
 def test_drawn_videos_are_delivered_too_and_faces_that_are_gone_are_removed(
     bucket, face_video, tmp_path
 ):
-    from utils.run.delivery import DeliveringExtractor, Finished
+    from utils.run.remote_extraction import ExistingOutputs, RemoteExtractor
     from utils.run.video_extraction import ExtractionOptions
 
     (bucket / "face.avi").write_bytes(face_video.read_bytes())
     for stale in ("face.face2.txt", "face.face3.txt"):
         (bucket / stale).write_text("of an earlier run")
     drawn = location("memory://bucket/drawn")
-    options = ExtractionOptions(bucket, visualize=True, visualize_path=drawn, faces=1)  # dlib
-    report = DeliveringExtractor(options).extract(bucket / "face.avi", bucket / "face.txt", False)
+    options = ExtractionOptions(
+        bucket,
+        visualize=True,
+        visualize_path=drawn,
+        faces=1,
+        face_detector="dlib",
+        landmark_detector="dlib",
+    )
+    report = RemoteExtractor(options).extract(bucket / "face.avi", bucket / "face.txt", False)
     assert report.error == "" and report.video == bucket / "face.avi"
     assert report.faces[0].file == bucket / "face.txt"
-    assert names_in(bucket) == {"face.avi", "face.txt"}
-    assert names_in(drawn) == {"face.avi_origin.avi", "face.avi_track.avi"}
-    assert Finished(bucket).holds(bucket / "face.txt")
-    assert not Finished(bucket).holds(bucket / "other.txt")
+    assert list_names(bucket) == {"face.avi", "face.txt"}
+    assert list_names(drawn) == {"face.avi_origin.avi", "face.avi_track.avi"}
+    assert ExistingOutputs(bucket).holds(bucket / "face.txt")
+    assert not ExistingOutputs(bucket).holds(bucket / "other.txt")

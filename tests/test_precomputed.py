@@ -3,8 +3,8 @@ import pytest
 from conftest import reference
 
 from utils.errors import InputError
+from utils.landmark_files.io import read_landmarks
 from utils.landmark_files.precomputed import find_precomputed, read_precomputed
-from utils.landmark_files.text import read_landmarks
 from utils.run.extraction import extract_videos
 from utils.run.video_extraction import ExtractionOptions
 

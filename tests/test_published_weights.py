@@ -8,12 +8,12 @@ import pytest
 from conftest import PROJECT, reference
 
 from utils.errors import InputError
-from utils.landmark_files.text import read_landmarks
+from utils.landmark_files.io import read_landmarks
 from utils.network.classifiers import load_classifier, probability
 from utils.network.clips import cut_clips
 from utils.network.two_stream import build_stream, fake_logits
-from utils.weights.published import load_stream_weights
 from utils.weights.sets import read_manifest
+from utils.weights.stream_weights import load_stream_weights
 
 PUBLISHED = [
     *("deeper", "ff", "df-tf-2022", "df-torch-2022", "ffpp-all-2022"),

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.verdict.reliability import measured_of_header, reason_of_score, reasons_against
+from utils.verdict.reliability import abstain_reasons, header_measurements, out_of_range_reasons
 from utils.weights.sets import WeightSet
 
 
@@ -15,37 +15,37 @@ def test_what_a_header_tells_is_measured():
         "eye_pixels": "41.5", "fps": "29.97", "frames": "200", "frames_with_face": "150",
         "yaw": "-50 -40 -20", "movement": "0.01",
     }  # fmt: skip
-    measured = measured_of_header(header)
+    measured = header_measurements(header)
     assert measured["eye_pixels"] == 41.5 and measured["share_of_frames"] == 0.75
     assert measured["yaw"] == 40 and "pitch" not in measured
 
 
 @given(st.dictionaries(st.sampled_from(["fps", "frames", "yaw", "score", "movement"]), st.text()))
 def test_no_header_is_too_odd(header):
-    measured = measured_of_header(header)
+    measured = header_measurements(header)
     assert all(value == value for value in measured.values())
     assert 0 < measured.get("fps", 1) <= 1000
 
 
 @pytest.mark.parametrize("value", ["0", "-5", "nan", "inf", "1e300", "x", ""])
 def test_a_frame_rate_that_cannot_be_is_not_measured(value):
-    assert "fps" not in measured_of_header({"fps": value})
+    assert "fps" not in header_measurements({"fps": value})
 
 
 def test_every_bound_that_is_crossed_is_a_reason():
     declared = weights(ranges={"eye_pixels": (32, None), "fps": (23, 33), "yaw": (None, 45)})
     measured = {"eye_pixels": 12.0, "fps": 40.0, "yaw": 60.0}
-    reasons = reasons_against(measured, declared)
+    reasons = out_of_range_reasons(measured, declared)
     assert [reason.split(";")[0] for reason in reasons] == [
         "the face has 12 pixels between the eyes",
         "40 frames a second",
         "the head is turned aside by 60 degrees",
     ]
-    assert reasons_against({"eye_pixels": 32.0, "fps": 23.0, "yaw": 45.0}, declared) == []
+    assert out_of_range_reasons({"eye_pixels": 32.0, "fps": 23.0, "yaw": 45.0}, declared) == []
 
 
 def test_what_was_not_measured_is_no_reason():
-    assert reasons_against({}, weights(ranges={"eye_pixels": (32, None)})) == []
+    assert out_of_range_reasons({}, weights(ranges={"eye_pixels": (32, None)})) == []
 
 
 @pytest.mark.parametrize(
@@ -53,15 +53,15 @@ def test_what_was_not_measured_is_no_reason():
 )
 def test_a_score_inside_the_band_does_not_decide(score, decided):
     both = score, score
-    assert bool(reason_of_score(score, both, weights(unclear=(0.3, 0.7)))) is not decided
-    assert reason_of_score(score, both, weights()) == []
+    assert bool(abstain_reasons(score, both, weights(unclear=(0.3, 0.7)))) is not decided
+    assert abstain_reasons(score, both, weights()) == []
 
 
 @pytest.mark.parametrize("of_streams", [(0.62, 0.95), (0.95, 0.62)])
 def test_a_fake_by_one_stream_alone_does_not_decide(of_streams):
-    (reason,) = reason_of_score(0.8, of_streams, weights(unclear=(0.3, 0.7)))
+    (reason,) = abstain_reasons(0.8, of_streams, weights(unclear=(0.3, 0.7)))
     assert "streams disagree" in reason and "0.62 by" in reason and "0.95 by" in reason
 
 
 def test_a_real_face_needs_the_word_of_both_streams_together_only():
-    assert reason_of_score(0.2, (0.1, 0.4), weights(unclear=(0.3, 0.7))) == []
+    assert abstain_reasons(0.2, (0.1, 0.4), weights(unclear=(0.3, 0.7))) == []

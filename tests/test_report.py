@@ -17,17 +17,17 @@ from hypothesis import strategies as st
 
 from utils.errors import InputError
 from utils.face_boxes import CropBox
-from utils.landmark_files.crop_boxes import describe_boxes, on_frames, read_boxes
-from utils.landmark_files.text import LandmarkTrack, read_landmarks, write_landmarks
-from utils.report.by_video import VideoFinder, landmarks_by_frame
+from utils.landmark_files.crop_boxes import denormalize, format_boxes, parse_boxes
+from utils.landmark_files.io import LandmarkTrack, read_landmarks, write_landmarks
 from utils.report.content_credentials import _summary, read_credentials
-from utils.report.evidence_frames import clips_to_show
+from utils.report.evidence_frames import select_clips
 from utils.report.file_names import FileNames
 from utils.report.page import PageWriter
+from utils.report.per_video import VideoFinder, landmarks_by_frame
 from utils.report.result_writers import CsvWriter, JsonLinesWriter, JsonWriter
-from utils.run.detection import by_video, list_inputs
+from utils.run.api import group_by_video, list_inputs
 from utils.verdict.results import ClipScore, VideoResult
-from utils.verdict.words import clock, stream_words
+from utils.verdict.words import describe_stream, format_time
 from utils.video.frames import Video
 from utils.video.writer import VideoWriter
 from utils.weights.sets import read_manifest
@@ -104,7 +104,7 @@ def test_the_package_has_nothing_else():
 
 def test_faces_of_a_video_come_together_the_main_one_first():
     names = ["a.face2.txt", "a.txt", "b.txt", "a.face10.txt"]
-    ordered = [path.name for path in by_video([Path(name) for name in names])]
+    ordered = [path.name for path in group_by_video([Path(name) for name in names])]
     assert ordered == ["a.txt", "a.face2.txt", "a.face10.txt", "b.txt"]
 
 
@@ -190,20 +190,20 @@ def test_names_that_are_no_unicode_can_be_written(tmp_path):
 
 @given(st.lists(boxes, min_size=1, max_size=40))
 def test_crop_boxes_are_read_as_they_were_written(crops):
-    read = read_boxes(describe_boxes(crops), len(crops))
+    read = parse_boxes(format_boxes(crops), len(crops))
     assert [CropBox(*map(int, row)) for row in read] == crops
 
 
 @pytest.mark.parametrize("value", ["x", "1:0,0,5", "0:0,0,5 0:1,1,5", "0:0,0,5 9:1,1,5"])
 def test_crop_boxes_that_do_not_fit_are_an_input_error(value):
     with pytest.raises(InputError, match="crop_boxes"):
-        read_boxes(value, 5)
+        parse_boxes(value, 5)
 
 
 @given(st.sampled_from([0, 90, 180, 270]), st.floats(-1, 1), st.floats(-1, 1))
 def test_turning_back_keeps_the_distance_from_the_crops_middle(turned, x, y):
     landmarks = np.full((1, 68, 2), (x, y))
-    placed = on_frames(landmarks, np.array([[10, 20, 100]]), turned)[0, 0]
+    placed = denormalize(landmarks, np.array([[10, 20, 100]]), turned)[0, 0]
     assert np.hypot(*(placed - (60, 70))) == pytest.approx(50 * np.hypot(x, y), abs=1e-9)
 
 
@@ -224,7 +224,7 @@ def test_landmarks_lie_on_the_frames_that_they_came_from(monkeypatch, capsys, tm
     ("seconds", "expected"), [(0, "00:00"), (61.9, "01:01"), (3661, "1:01:01")]
 )
 def test_times_read_as_players_show_them(seconds, expected):
-    assert clock(seconds) == expected
+    assert format_time(seconds) == expected
 
 
 def clips(*scores: float) -> list[ClipScore]:
@@ -232,7 +232,7 @@ def clips(*scores: float) -> list[ClipScore]:
 
 
 def test_a_stream_is_told_by_its_most_suspicious_clip():
-    said = stream_words("g1", clips(0.2, 0.9, 0.4))
+    said = describe_stream("g1", clips(0.2, 0.9, 0.4))
     assert "1 of 3" in said and "00:02" in said and "0.90" in said
 
 
@@ -241,7 +241,7 @@ def test_a_stream_is_told_by_its_most_suspicious_clip():
     [((0.1,), [0.1]), ((0.1, 0.9), [0.9, 0.1]), ((0.5, 0.1, 0.9, 0.2, 0.7), [0.9, 0.7, 0.5, 0.1])],
 )
 def test_the_most_suspicious_and_the_calmest_clips_are_shown(scores, shown):
-    assert [clip.score for clip in clips_to_show(clips(*scores))] == shown
+    assert [clip.score for clip in select_clips(clips(*scores))] == shown
 
 
 # Pages and pictures

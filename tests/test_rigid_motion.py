@@ -3,9 +3,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.landmark_files.formats import align
-from utils.network.clips import differences, less_slow_course, moving_parts, stream_values, thinning
-from utils.rigid_motion import liveliness, own_movement, take_off_rigid_motion
-from utils.shared import LIVELY_MOVEMENT, STILL_MOVEMENT
+from utils.network.clips import (
+    differences,
+    frame_stride,
+    moving_ranges,
+    stream_values,
+    subtract_moving_average,
+)
+from utils.rigid_motion import liveliness, nonrigid_motion, remove_rigid_motion
+from utils.shared import LIVENESS_THRESHOLD, STILL_THRESHOLD
 
 
 def rigidly_moved(landmarks, random):
@@ -21,22 +27,22 @@ def rigidly_moved(landmarks, random):
 
 def test_what_moves_as_a_whole_leaves_nothing(wandering_landmarks, random):
     still = np.repeat(wandering_landmarks[:1], 60, axis=0)
-    left, transform = take_off_rigid_motion(rigidly_moved(still, random)[None])
+    left, transform = remove_rigid_motion(rigidly_moved(still, random)[None])
     assert np.abs(left).max() < 1e-4
     assert transform.std(axis=1).min() > 0.01
 
 
 def test_the_faces_own_motion_is_kept_whatever_the_head_does(wandering_landmarks, random):
     trembling = wandering_landmarks[:60] + random.normal(0, 0.01, (60, 68, 2))
-    left, _ = take_off_rigid_motion(trembling[None])
-    moved, _ = take_off_rigid_motion(rigidly_moved(trembling, random)[None])
+    left, _ = remove_rigid_motion(trembling[None])
+    moved, _ = remove_rigid_motion(rigidly_moved(trembling, random)[None])
     assert np.abs(left - moved).max() < 0.02 * np.abs(left).max()
 
 
 def test_both_landmark_formats_leave_the_same(wandering_landmarks, random):
     trembling = wandering_landmarks[:60] + random.normal(0, 0.01, (60, 68, 2))
-    left, _ = take_off_rigid_motion(trembling[None])
-    aligned, _ = take_off_rigid_motion(align(trembling)[None])
+    left, _ = remove_rigid_motion(trembling[None])
+    aligned, _ = remove_rigid_motion(align(trembling)[None])
     assert np.abs(left - aligned).max() < 0.02 * np.abs(left).max()
 
 
@@ -45,7 +51,7 @@ def test_size_and_place_do_not_matter(size, place):
     random = np.random.default_rng(3)
     face = random.normal(0, 0.3, (1, 68, 2)) + random.normal(0, 0.01, (20, 68, 2))
     face[:, 42:48, 0] += 1
-    one, other = own_movement(face), own_movement(size * face + place)
+    one, other = nonrigid_motion(face), nonrigid_motion(size * face + place)
     assert abs(one - other) < 0.02 * one
 
 
@@ -58,14 +64,14 @@ def trembling_photograph(wandering_landmarks, random):
 
 def test_a_photograph_that_is_filmed_by_hand_does_not_live(wandering_landmarks, random):
     photograph = trembling_photograph(wandering_landmarks, random)
-    assert own_movement(photograph) > 9 * STILL_MOVEMENT
-    assert liveliness(photograph, 30) < LIVELY_MOVEMENT / 2
+    assert nonrigid_motion(photograph) > 9 * STILL_THRESHOLD
+    assert liveliness(photograph, 30) < LIVENESS_THRESHOLD / 2
 
 
 def test_a_mouth_that_opens_and_closes_lives(wandering_landmarks, random):
     speaker = trembling_photograph(wandering_landmarks, random)
     speaker[:, 48:, 1] += 0.05 * np.sin(np.arange(90) / 4)[:, None]
-    assert liveliness(speaker, 30) > LIVELY_MOVEMENT
+    assert liveliness(speaker, 30) > LIVENESS_THRESHOLD
 
 
 def test_the_liveliest_seconds_count(wandering_landmarks, random):
@@ -73,7 +79,7 @@ def test_the_liveliest_seconds_count(wandering_landmarks, random):
     speaker = photograph.copy()
     speaker[:, 48:, 1] += 0.05 * np.sin(np.arange(90) / 4)[:, None]
     both = liveliness(np.concatenate([photograph, speaker, photograph]), 30)
-    assert both > LIVELY_MOVEMENT
+    assert both > LIVENESS_THRESHOLD
 
 
 def test_less_than_two_seconds_are_too_short_to_tell_life(wandering_landmarks):
@@ -89,15 +95,15 @@ def test_no_frame_rate_is_too_odd_for_liveliness(fps, frames):
 
 
 def test_a_landmark_set_without_extent_is_no_error():
-    left, transform = take_off_rigid_motion(np.ones((2, 5, 68, 2)))
+    left, transform = remove_rigid_motion(np.ones((2, 5, 68, 2)))
     assert np.isfinite(left).all() and np.isfinite(transform).all()
 
 
 def test_the_slow_course_is_a_mean_over_neighbours(random):
     values = random.normal(0, 1, (2, 40, 136)).astype(np.float32)
     expected = values[0, 20] - values[0, 13:28].mean(axis=0)
-    assert np.abs(less_slow_course(values)[0, 20] - expected).max() < 1e-5
-    assert np.abs(less_slow_course(np.ones((1, 30, 136), np.float32))).max() < 1e-6
+    assert np.abs(subtract_moving_average(values)[0, 20] - expected).max() < 1e-5
+    assert np.abs(subtract_moving_average(np.ones((1, 30, 136), np.float32))).max() < 1e-6
 
 
 def test_published_streams_read_files_as_they_are(random):
@@ -111,12 +117,12 @@ def test_published_streams_read_files_as_they_are(random):
 def test_fast_tracks_are_thinned_to_what_is_known():
     known = (24, 31)
     rates = (12, 25, 30, 44, 48, 50, 60, 120, 240, float("nan"))
-    assert [thinning(fps, known) for fps in rates] == [1, 1, 1, 1, 2, 2, 2, 4, 9, 1]
+    assert [frame_stride(fps, known) for fps in rates] == [1, 1, 1, 1, 2, 2, 2, 4, 9, 1]
 
 
 def test_a_frozen_stretch_is_no_moving_part(wandering_landmarks, random):
     trembling = wandering_landmarks[:60] + random.normal(0, 0.01, (60, 68, 2))
     frozen = np.repeat(trembling[-1:], 60, axis=0) + random.normal(0, 1e-5, (60, 68, 2))
-    assert moving_parts(np.concatenate([trembling, frozen]), 25) == [(0, 83)]
-    assert moving_parts(frozen, 25) == []
-    assert moving_parts(trembling, 25) == [(0, 60)]
+    assert moving_ranges(np.concatenate([trembling, frozen]), 25) == [(0, 83)]
+    assert moving_ranges(frozen, 25) == []
+    assert moving_ranges(trembling, 25) == [(0, 60)]

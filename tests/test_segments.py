@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.errors import InputError
-from utils.landmark_files.segments import FileSegment, describe_segments, read_segments
+from utils.landmark_files.segments import FileSegment, format_segments, parse_segments
 
 runs = st.lists(st.tuples(st.integers(0, 50), st.integers(1, 90)), min_size=1, max_size=8)
 
@@ -17,7 +17,7 @@ def test_what_is_written_is_read_back(gaps_and_lengths):
         segments.append((numbers, numbers / 25))
         frame += gap + length
     lines = sum(length for _, length in gaps_and_lengths)
-    read = read_segments(describe_segments(segments), lines)
+    read = parse_segments(format_segments(segments), lines)
     assert [segment.end - segment.start for segment in read] == [n for _, n in gaps_and_lengths]
     for segment, (numbers, times) in zip(read, segments, strict=True):
         assert segment.frame == numbers[0] and abs(segment.time - times[0]) < 1e-3
@@ -25,7 +25,7 @@ def test_what_is_written_is_read_back(gaps_and_lengths):
 
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_file_without_segments_is_one(value):
-    assert read_segments(value, 70) == [FileSegment(0, 70, 0, 0.0)]
+    assert parse_segments(value, 70) == [FileSegment(0, 70, 0, 0.0)]
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_a_file_without_segments_is_one(value):
 )
 def test_a_value_that_cannot_be_is_an_input_error(value):
     with pytest.raises(InputError, match="extract the file again"):
-        read_segments(value, 10)
+        parse_segments(value, 10)

@@ -116,5 +116,5 @@ def test_slow_videos_have_longer_steps():
         (np.zeros(1), 30, 30),
     ],
 )
-def test_the_rate_is_measured_by_the_times(times, announced, expected):
-    assert measured_fps(times, announced) == pytest.approx(expected)
+def test_the_rate_is_measured_by_the_times(times, frame_count_hint, expected):
+    assert measured_fps(times, frame_count_hint) == pytest.approx(expected)

@@ -42,10 +42,10 @@ from training.train import (
 )
 from utils.console import run_script
 from utils.errors import InputError
-from utils.landmark_files.text import LandmarkTrack, write_landmarks
+from utils.landmark_files.io import LandmarkTrack, write_landmarks
 from utils.network.clips import stream_values
 from utils.network.two_stream import build_stream, fake_logits, join_streams
-from utils.run.workers import Died
+from utils.run.executor import WorkerDied
 from utils.shared import FAMILIES
 
 CONFIG = yaml.safe_load((PROJECT / "training" / "bundled.yaml").read_text())
@@ -388,7 +388,7 @@ def test_cross_validation_writes_what_is_said_of_each_track(
     monkeypatch, tmp_path, small_config, tracks
 ):
     monkeypatch.setattr(cross_validate, "read_archives", lambda folder: tracks)
-    monkeypatch.setattr(cross_validate, "run_in_workers", run_here)
+    monkeypatch.setattr(cross_validate, "WorkerProcesses", lambda workers: RunHere())
     output = tmp_path / "said.csv"
     arguments = "--config", small_config, "--tracks", tmp_path, "--folds", 2, "--output", output
     assert run_module(monkeypatch, cross_validate, *arguments) == 0
@@ -400,13 +400,19 @@ def test_cross_validation_writes_what_is_said_of_each_track(
     assert content["parts"]["all"]["tracks"] == 16 and content["scale"]["slope"] != 0
 
 
-def run_here(work, jobs, workers, start):
-    return [(job, work(job)) for job in jobs]
+class RunHere:
+    """An executor without processes; `results` take the place of the jobs' own."""
+
+    def __init__(self, results=None) -> None:
+        self.results = results
+
+    def run(self, work, jobs, start):
+        return self.results or [(job, work(job)) for job in jobs]
 
 
 def test_a_training_that_kills_its_process_is_told_of(monkeypatch, tmp_path):
-    died = [((None, tmp_path / "g2_fold0_seed7.npz"), Died("SIGKILL, out of memory?"))]
-    monkeypatch.setattr(cross_validate, "run_in_workers", lambda *_: died)
+    died = [((None, tmp_path / "g2_fold0_seed7.npz"), WorkerDied("SIGKILL, out of memory?"))]
+    monkeypatch.setattr(cross_validate, "WorkerProcesses", lambda workers: RunHere(died))
     with pytest.raises(InputError, match=r"g2_fold0_seed7: its training ended .*out of memory"):
         train_all([], 1)
 

@@ -9,7 +9,8 @@ import time
 import pytest
 from conftest import PROJECT
 
-from utils.run.workers import Died, how_it_ended, run_in_workers
+from utils.run.executor import WorkerDied
+from utils.scaling.worker_processes import WorkerProcesses, exit_reason
 
 
 def square_or_die(number: int) -> int:
@@ -22,18 +23,18 @@ def square_or_die(number: int) -> int:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_job_that_kills_its_worker_costs_no_other(workers):
-    done = dict(run_in_workers(square_or_die, [1, 2, 3, 4, 6], workers))
-    assert done.pop(3) == Died("SIGSEGV")
+    done = dict(WorkerProcesses(workers).run(square_or_die, [1, 2, 3, 4, 6]))
+    assert done.pop(3) == WorkerDied("SIGSEGV")
     assert done == {1: 1, 2: 4, 4: 16, 6: 36}
 
 
 def test_what_a_job_raises_is_raised_here():
     with pytest.raises(ValueError, match="five"):
-        list(run_in_workers(square_or_die, [5], 1))
+        list(WorkerProcesses(1).run(square_or_die, [5]))
 
 
 def test_leaving_early_ends_the_workers():
-    done = run_in_workers(time.sleep, [0, 60, 60], 2)
+    done = WorkerProcesses(2).run(time.sleep, [0, 60, 60])
     next(done)
     began = time.monotonic()
     done.close()
@@ -41,8 +42,8 @@ def test_leaving_early_ends_the_workers():
 
 
 def test_how_a_worker_died_is_told_in_words():
-    assert how_it_ended(-9) == "SIGKILL, out of memory?" and how_it_ended(3) == "exit status 3"
-    assert how_it_ended(-11) == "SIGSEGV"
+    assert exit_reason(-9) == "SIGKILL, out of memory?" and exit_reason(3) == "exit status 3"
+    assert exit_reason(-11) == "SIGSEGV"
 
 
 def test_neither_script_opens_a_socket(tmp_path):

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from training.augmentation import mirror
-from utils.console import progress, run_script, say
+from utils.console import notice, progress, run_script
 from utils.errors import InputError
-from utils.landmark_files.text import read_landmarks
-from utils.rigid_motion import take_off_rigid_motion
+from utils.landmark_files.io import read_landmarks
+from utils.rigid_motion import remove_rigid_motion
 from utils.run.extraction import list_videos
 from utils.run.video_extraction import ExtractionOptions, VideoExtractor
 
@@ -63,7 +63,9 @@ def extract_versions(videos: Sequence[Path], folder: Path) -> dict[Path, tuple[s
     mesh = VideoExtractor(
         ExtractionOptions(face_detector="blazeface", landmark_detector="mediapipe", faces=1)
     )
-    dlib = VideoExtractor(ExtractionOptions(faces=1))
+    dlib = VideoExtractor(
+        ExtractionOptions(faces=1, face_detector="dlib", landmark_detector="dlib")
+    )
     folder.mkdir(parents=True, exist_ok=True)
     changed = folder / "changed.mp4"
     made: dict[Path, tuple[str, str]] = {}
@@ -77,7 +79,7 @@ def extract_versions(videos: Sequence[Path], folder: Path) -> dict[Path, tuple[s
                     change_video(video, options, path)
                 report = extractor.extract(path, output, show_progress=False)
                 if report.error:
-                    say(report.error)
+                    notice(report.error)
                     continue
             made[output] = (video.name, name)
     changed.unlink(missing_ok=True)
@@ -110,7 +112,7 @@ def read_residues(folder: Path, length: int) -> np.ndarray:
             if change == MIRRORED:
                 pair[1:] = mirror(pair[1:])
             for start in range(0, pair.shape[1] - length + 1, length):
-                own, _ = take_off_rigid_motion(pair[:, start : start + length])
+                own, _ = remove_rigid_motion(pair[:, start : start + length])
                 residues.append(own[1] - own[0])
     if not residues:
         raise InputError(f"{folder}: holds no changed videos; make them with this script first")

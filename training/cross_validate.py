@@ -27,10 +27,11 @@ from training.train import (
     recoded_residues,
     train_stream,
 )
-from utils.console import run_script, say
+from utils.console import notice, run_script
 from utils.errors import InputError
-from utils.network.clips import cut_clips, mean_over_frames, say_of_each
-from utils.run.workers import Died, run_in_workers
+from utils.network.clips import cut_clips, mean_over_frames, predict_by_length
+from utils.run.executor import WorkerDied
+from utils.scaling.worker_processes import WorkerProcesses
 from utils.shared import FAMILIES
 from utils.weights.sets import STREAMS
 
@@ -136,19 +137,19 @@ def train_and_score(
     output.parent.mkdir(parents=True, exist_ok=True)
     trainer = StreamTrainer(stream, config, ClipSampler(training, config, residues))
     train_stream(trainer, output.stem, config, output.parent)
-    said = {track.name: _said_of(trainer, track, config) for track in held}
+    said = {track.name: _predict_jobs(trainer, track, config) for track in held}
     np.savez(output, **said)
     for left in output.parent.glob(f"{output.stem}.checkpoint*"):
         left.unlink()
 
 
-def _said_of(trainer: StreamTrainer, track: LabelledTrack, config: dict) -> np.ndarray:
+def _predict_jobs(trainer: StreamTrainer, track: LabelledTrack, config: dict) -> np.ndarray:
     """Mean log-odds by family (families,) over what `classify.py` reads of a track, or over all of
     a track that is too short."""
     shortest = min(config["shortest_clip"], len(track.landmarks))
     clips = cut_clips(track.landmarks, config["clip_length"], shortest)
     frames = [len(clip) for clip in clips]
-    return mean_over_frames(say_of_each(trainer.logits, clips), frames)
+    return mean_over_frames(predict_by_length(trainer.logits, clips), frames)
 
 
 def _start_worker() -> None:
@@ -168,10 +169,10 @@ def train_all(jobs: list[tuple], workers: int) -> None:
     Raises:
         InputError: a training killed its process.
     """
-    for (*_, result), came in run_in_workers(_work, jobs, workers, _start_worker):
-        if isinstance(came, Died):
+    for (*_, result), came in WorkerProcesses(workers).run(_work, jobs, _start_worker):
+        if isinstance(came, WorkerDied):
             raise InputError(f"{result.stem}: its training ended ({came}); run again to go on")
-        say(f"{result.stem} done")
+        notice(f"{result.stem} done")
 
 
 def gather(scratch: Path) -> dict[tuple[str, str], list[np.ndarray]]:
@@ -266,7 +267,7 @@ def main() -> int:
     for number in range(fold.max() + 1):
         kept, held = split(tracks, fold, number, given.by)
         made = unmeasured(dataset, held, number, given.by)
-        say(f"fold {number}: {len(kept)} + {len(made)} tracks to train on, {len(held)} held out")
+        notice(f"fold {number}: {len(kept)} + {len(made)} tracks to train on, {len(held)} held out")
         for stream in given.streams[::-1]:
             for network in networks_of(config, stream):
                 result = scratch / f"{stream}_fold{number}_{network['name']}.npz"

@@ -11,7 +11,7 @@ import numpy as np
 
 from utils.errors import InputError
 from utils.face_tracks import track_of_landmarks
-from utils.landmark_files.text import read_landmarks
+from utils.landmark_files.io import read_landmarks
 from utils.landmark_utils import normalize_landmarks
 from utils.shared import FAMILIES, LANDMARKS
 

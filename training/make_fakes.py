@@ -22,15 +22,16 @@ import yaml
 
 from training.h264 import H264Video
 from training.made_fakes import KINDS, FaceVideo, face_width
-from utils.console import progress, run_script, say
+from utils.console import notice, progress, run_script
 from utils.errors import InputError
 from utils.FaceDetector import make_face_detector
-from utils.landmark_utils import detect_faces, tell_people_apart
+from utils.landmark_utils import detect_faces, group_by_identity
 from utils.LandmarkDetector import make_landmark_detector
+from utils.run.executor import WorkerDied
 from utils.run.extraction import list_videos
 from utils.run.video_extraction import ExtractionOptions, VideoExtractor
-from utils.run.workers import Died, run_in_workers
-from utils.tracking.following import FaceTracker
+from utils.scaling.worker_processes import WorkerProcesses
+from utils.tracking.face_tracker import FaceTracker
 from utils.video.frames import Video
 from utils.video.shots import mark_shots
 
@@ -56,7 +57,7 @@ def read_face(path: Path) -> FaceVideo:
         make_landmark_detector(DETECTORS.landmark_detector),
     )
     found = detect_faces(shown, FaceTracker(*detectors, fps=video.fps), video.fps)
-    segment = tell_people_apart(found)[0].segments[0]
+    segment = group_by_identity(found)[0].segments[0]
     low, high = segment.landmarks.min(axis=(0, 1)), segment.landmarks.max(axis=(0, 1))
     margin = MARGIN * np.ptp(segment.landmarks, axis=1).max(axis=1).mean()
     x0, y0 = np.maximum(0, low - margin).astype(int)
@@ -155,13 +156,13 @@ def list_versions(given: argparse.Namespace) -> list[Version]:
 def make_all(versions: list[Version], workers: int) -> int:
     """Makes the versions; how many failed."""
     failed = 0
-    done = run_in_workers(make_version, versions, workers)
+    done = WorkerProcesses(workers).run(make_version, versions)
     for version, error in progress(done, desc="make", unit="video", total=len(versions)):
-        if isinstance(error, Died):
+        if isinstance(error, WorkerDied):
             error = f"{version.path}: making it killed its worker ({error}); the others go on"
         if error:
             failed += 1
-            say(error)
+            notice(error)
     return failed
 
 
@@ -179,7 +180,7 @@ def main() -> int:
     given = parser.parse_args()
     versions = list_versions(given)
     failed = make_all(versions, given.workers)
-    say(f"{len(versions) - failed} landmark files made in {given.output}; {failed} failed")
+    notice(f"{len(versions) - failed} landmark files made in {given.output}; {failed} failed")
     return 1 if failed else 0
 
 

@@ -21,10 +21,10 @@ import cv2
 import numpy as np
 
 from training.h264 import H264Video
-from utils.console import progress, run_script, say
+from utils.console import notice, progress, run_script
 from utils.FaceDetector import make_face_detector
 from utils.landmark_files.formats import ALIGNED, align
-from utils.landmark_files.text import LandmarkTrack, read_landmarks, write_landmarks
+from utils.landmark_files.io import LandmarkTrack, read_landmarks, write_landmarks
 from utils.LandmarkDetector import make_landmark_detector
 from utils.run.video_extraction import ExtractionOptions, VideoExtractor
 from utils.shared import MIRRORED_LANDMARKS
@@ -261,7 +261,9 @@ def write_aligned_landmarks(videos: Path, folder: Path) -> None:
     """Extracts the samples' landmarks with dlib and writes them in the old, aligned format."""
     for name in SAMPLES:
         with tempfile.TemporaryDirectory() as extracted:
-            options = ExtractionOptions(output_path=Path(extracted))
+            options = ExtractionOptions(
+                output_path=Path(extracted), face_detector="dlib", landmark_detector="dlib"
+            )
             path = Path(extracted) / f"{name}.txt"
             VideoExtractor(options).extract(videos / f"{name}.mp4", path, show_progress=False)
             track = read_landmarks(path)
@@ -277,7 +279,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=5)
     given = parser.parse_args()
     make_videos(given.output, given.seed)
-    say(f"sample_real.mp4 and sample_fake.mp4 are in {given.output}")
+    notice(f"sample_real.mp4 and sample_fake.mp4 are in {given.output}")
     if given.landmarks:
         write_aligned_landmarks(given.output, given.landmarks)
     return 0

@@ -18,7 +18,7 @@ import yaml
 from training.clip_sampler import CLASSES, ClipBatch, ClipSampler
 from training.configuration import networks_a_stream, networks_of, read_configuration
 from training.labelled_tracks import LabelledTrack, read_archives, read_landmark_folder
-from utils.console import run_script, say
+from utils.console import notice, run_script
 from utils.errors import InputError
 from utils.network.clips import stream_values
 from utils.shared import FAMILIES, VALUES_PER_FRAME
@@ -61,7 +61,9 @@ def read_dataset(
             raise InputError("the configuration's networks learn from a --dataset; name it")
         return []
     if not any(network.get("dataset", True) for network in networks):
-        say(f"{folder}: not learned from beside --tracks; the configuration says `dataset: false`")
+        notice(
+            f"{folder}: not learned from beside --tracks; the configuration says `dataset: false`"
+        )
     return read_landmark_folder(folder / "train")
 
 
@@ -99,7 +101,7 @@ def family_targets(classes: np.ndarray, smoothing: float, real: float) -> np.nda
 
 
 @dataclass
-class Standing:
+class TrainState:
     """How far the training of a stream has come."""
 
     history: list[dict[str, float]] = field(default_factory=list)
@@ -194,7 +196,7 @@ class StreamTrainer:
         fold_scales(plain, self.scaling, slope, offset)
         return plain
 
-    def leave(self, path: Path, standing: Standing) -> None:
+    def leave(self, path: Path, standing: TrainState) -> None:
         """Writes all that a later run needs to go on as if this one had not ended."""
         model = path.with_name(f"{path.stem}-{standing.steps}.keras")
         self.model.save(model)
@@ -212,20 +214,20 @@ class StreamTrainer:
             if older != model:
                 older.unlink()
 
-    def take_up(self, path: Path) -> Standing:
+    def take_up(self, path: Path) -> TrainState:
         """Where an interrupted run with the same configuration stood, or the beginning."""
         from utils.network.two_stream import keras
 
         if not path.is_file():
-            return Standing()
+            return TrainState()
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["config"] != self._config:
-            return Standing()
+            return TrainState()
         self.model = keras.saving.load_model(path.with_name(content["model"]))
         self.scaling = np.array(content["scaling"], np.float32)
         self._random.bit_generator.state = content["random"]
-        standing = Standing(**content["standing"])
-        say(f"{self._stream}: going on after {standing.steps} steps")
+        standing = TrainState(**content["standing"])
+        notice(f"{self._stream}: going on after {standing.steps} steps")
         return standing
 
 
@@ -244,7 +246,7 @@ def _register_loss() -> None:
     keras.saving.register_keras_serializable("lrnet")(family_loss)
 
 
-def train_stream(trainer: StreamTrainer, name: str, config: dict, output: Path) -> Standing:
+def train_stream(trainer: StreamTrainer, name: str, config: dict, output: Path) -> TrainState:
     """Trains one stream; what an interrupted run left in `output` under `name` is taken up."""
     _register_loss()
     checkpoint = output / f"{name}.checkpoint.json"
@@ -255,7 +257,7 @@ def train_stream(trainer: StreamTrainer, name: str, config: dict, output: Path) 
         loss = round(trainer.run(steps), 4)
         standing.history.append({"steps": standing.steps + steps, "loss": loss})
         trainer.leave(checkpoint, standing)
-        say(f"{name} {standing.history[-1]}")
+        notice(f"{name} {standing.history[-1]}")
     return standing
 
 
@@ -281,7 +283,9 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
             name = f"{stream}-{network['name']}"
             tracks = learned_by(network, archived, dataset)
             counts[name] = len(tracks)
-            say(f"{name}: {len(tracks)} tracks, {sum(track.fake for track in tracks)} of them fake")
+            notice(
+                f"{name}: {len(tracks)} tracks, {sum(track.fake for track in tracks)} of them fake"
+            )
             trainer = StreamTrainer(stream, network, ClipSampler(tracks, network, residues))
             history[name] = train_stream(trainer, name, network, given.output).history
             trained.append(trainer.finished(**scale))

@@ -37,14 +37,14 @@ def printable(text: str) -> str:
     )
 
 
-def say(message: str) -> None:
+def notice(message: str) -> None:
     """Prints one line on stderr without breaking a progress bar."""
     from tqdm import tqdm
 
     tqdm.write(printable(message), file=sys.stderr)
 
 
-def tell(line: str) -> None:
+def print_result(line: str) -> None:
     """Prints one line of results on stdout without breaking a progress bar."""
     from tqdm import tqdm
 
@@ -131,13 +131,13 @@ def run_script(name: str, main: Callable[[], int]) -> int:
         with _termination_raised():
             return main()
     except InputError as error:
-        say(f"{name}: {error}")
+        notice(f"{name}: {error}")
         return EXIT_USAGE
     except KeyboardInterrupt:
-        say(f"{name}: interrupted; what was finished is kept, run again to go on")
+        notice(f"{name}: interrupted; what was finished is kept, run again to go on")
         return EXIT_INTERRUPTED
     except Terminated:
-        say(f"{name}: terminated; what was finished is kept, run again to go on")
+        notice(f"{name}: terminated; what was finished is kept, run again to go on")
         return EXIT_TERMINATED
     except BrokenPipeError:  # the reader of stdout went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -145,5 +145,5 @@ def run_script(name: str, main: Callable[[], int]) -> int:
     except Exception as error:
         if os.environ.get("LRNET_DEBUG"):
             raise
-        say(f"{name}: unexpected {type(error).__name__}: {error} (LRNET_DEBUG=1 shows where)")
+        notice(f"{name}: unexpected {type(error).__name__}: {error} (LRNET_DEBUG=1 shows where)")
         return EXIT_FAILED

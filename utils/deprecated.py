@@ -14,7 +14,7 @@ WINDOW_PIXELS = 15
 LEVELS = 3  # above the base
 ITERATIONS = 10
 STILL_PIXELS = 0.03
-SMALLEST_EIGENVALUE = 1e-4  # of the mean gradient matrix, brightness in [0, 1]: below it is flat
+MIN_EIGENVALUE = 1e-4  # of the mean gradient matrix, brightness in [0, 1]: below it is flat
 
 
 def _pyramid(picture: np.ndarray) -> list[np.ndarray]:
@@ -52,7 +52,7 @@ def _track_level(
     ]
     slope = np.stack([gradient.ravel() for gradient in gradients], axis=1)
     matrix = slope.T @ slope
-    if np.linalg.eigvalsh(matrix)[0] / len(slope) < SMALLEST_EIGENVALUE:
+    if np.linalg.eigvalsh(matrix)[0] / len(slope) < MIN_EIGENVALUE:
         return guess, False
     place = guess.astype(np.float64)
     for _ in range(ITERATIONS):

@@ -11,9 +11,9 @@ import numpy as np
 from .calibration.face_crop import video_crops
 from .errors import InputError
 from .face_boxes import CropBox
-from .rigid_motion import liveliness, own_movement
-from .shared import LEFT_EYE, LIVELY_MOVEMENT, RIGHT_EYE, STILL_MOVEMENT
-from .tracking.following import GAP_SECONDS
+from .rigid_motion import liveliness, nonrigid_motion
+from .shared import LEFT_EYE, LIVENESS_THRESHOLD, RIGHT_EYE, STILL_THRESHOLD
+from .tracking.face_tracker import GAP_SECONDS
 
 GAP_FRAMES = 2.5  # frames' time that a slow video may leave between two frames of one segment
 RATE_TOLERANCE = 0.02  # of the announced frame rate, that rounding makes of it
@@ -28,8 +28,8 @@ class Segment:
         landmarks: (frames, 68, 2) in frame pixels; a frame without the face repeats the one before.
         detected: (frames,) bool, False for those repeated.
         scores: (frames,) of the landmarks; 0 where not detected.
-        run: which of the tracker's runs it comes from; its surroundings are kept under that number.
-        start: its first frame among the run's.
+        tracklet: number of the tracklet that it comes from, by which `FaceSpool` knows it.
+        start: its first frame among the tracklet's.
     """
 
     numbers: np.ndarray
@@ -37,7 +37,7 @@ class Segment:
     landmarks: np.ndarray
     detected: np.ndarray
     scores: np.ndarray
-    run: int = 0
+    tracklet: int = 0
     start: int = 0
 
     def __len__(self) -> int:
@@ -52,18 +52,18 @@ class Segment:
     @property
     def movement(self) -> float:
         """How much the face moves in itself, in distances between the eyes."""
-        return own_movement(self.landmarks)
+        return nonrigid_motion(self.landmarks)
 
     def moves(self) -> bool:
         """Whether it is more than a picture that stands still."""
-        return self.movement >= STILL_MOVEMENT
+        return self.movement >= STILL_THRESHOLD
 
-    def lives(self) -> bool:
+    def is_live(self) -> bool:
         """Whether it is more than a picture that is filmed by hand, panned or zoomed; what is too
         short to tell lives if it moves."""
         seconds = self.times[-1] - self.times[0]
         found = liveliness(self.landmarks, (len(self) - 1) / seconds) if seconds > 0 else None
-        return self.moves() if found is None else found >= LIVELY_MOVEMENT
+        return self.moves() if found is None else found >= LIVENESS_THRESHOLD
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,9 @@ class FaceTrack:
         segment."""
         return max(segment.movement for segment in self.segments)
 
-    def lives(self) -> bool:
+    def is_live(self) -> bool:
         """Whether one of its segments does."""
-        return any(segment.lives() for segment in self.segments)
+        return any(segment.is_live() for segment in self.segments)
 
     def area(self, chosen: Callable[[Segment], bool] = lambda segment: True) -> float:
         """The face's area in square pixels, summed over the frames of the segments chosen."""
@@ -158,15 +158,15 @@ def fill_gaps(landmarks: np.ndarray, detected: np.ndarray) -> tuple[np.ndarray, 
     return landmarks[np.maximum.accumulate(source)[first:]], first
 
 
-def measured_fps(times: np.ndarray, announced: float) -> float:
+def measured_fps(times: np.ndarray, frame_count_hint: float) -> float:
     """Frames a second by their times (frames,) in seconds, pauses left out; what was announced
     where it is no further off than rounding makes it."""
     steps = np.diff(times)
-    steps = steps[(steps > 0) & (steps <= longest_step(announced))]
+    steps = steps[(steps > 0) & (steps <= longest_step(frame_count_hint))]
     if not len(steps):
-        return announced
+        return frame_count_hint
     rate = float(1 / steps.mean())
-    return announced if abs(rate / announced - 1) < RATE_TOLERANCE else rate
+    return frame_count_hint if abs(rate / frame_count_hint - 1) < RATE_TOLERANCE else rate
 
 
 def longest_step(fps: float) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from .errors import InputError
-from .locations import location, reachable
+from .locations import location, storage_errors
 
 LIST_MARK = "@"  # @list.txt: a file that names inputs, one a line
 
@@ -41,7 +41,7 @@ def list_files(
     if_none: str,
     recursive: bool = False,
     exists: Callable[[Path], bool] = lambda path: path.exists(),
-    say: Callable[[str], None] = lambda line: None,
+    notice: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
     """Files that are named, and those in named folders that belong; each once, folders sorted.
 
@@ -57,8 +57,8 @@ def list_files(
     """
     files: list[Path] = []
     for given in named_inputs(inputs):
-        with reachable(given, "listed"):
-            files += _files_of(given, belongs, if_none, recursive, exists, say)
+        with storage_errors(given, "listed"):
+            files += _files_of(given, belongs, if_none, recursive, exists, notice)
     return list(dict.fromkeys(files))
 
 
@@ -68,7 +68,7 @@ def _files_of(
     if_none: str,
     recursive: bool,
     exists: Callable[[Path], bool],
-    say: Callable[[str], None],
+    notice: Callable[[str], None],
 ) -> list[Path]:
     if not given.is_dir():
         if exists(given):
@@ -80,5 +80,5 @@ def _files_of(
     if not found:
         raise InputError(f"{given}: {if_none}")
     if others := sum(path.is_file() for path in visible) - len(found):
-        say(f"{given}: {others} files of other kinds skipped")
+        notice(f"{given}: {others} files of other kinds skipped")
     return found

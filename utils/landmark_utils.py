@@ -1,4 +1,4 @@
-"""The path of one video: frames -> runs of faces -> people -> calibrated, normalized landmarks.
+"""The path of one video: frames -> tracklets -> people -> calibrated, normalized landmarks.
 
 A stable crop needs the mean face size of a segment. What it is cut from is therefore kept on disk
 between detection and calibration (`utils.video.face_spool`), or the video is decoded again. No more
@@ -17,16 +17,21 @@ from .calibration.flow_and_kalman import Calibrator, normalize
 from .errors import InputError
 from .face_boxes import CropBox, cut_face
 from .face_tracks import FaceTrack, Segment, fill_gaps, longest_step, measured_fps
-from .LandmarkDetector.interface import Found
+from .LandmarkDetector.interface import LandmarkDetection
 from .shared import CROP_CENTRE, LANDMARKS
-from .tracking.following import FaceTracker
-from .tracking.identity import IdentitySampler, RunSamples, change_of_person, join_people
+from .tracking.face_tracker import FaceTracker
+from .tracking.identity import (
+    IdentitySampler,
+    TrackletSamples,
+    cluster_identities,
+    find_identity_change,
+)
 from .video.face_spool import FaceSpool
 from .video.shots import ShotFrame
 
-SHORTEST_RUN = 3  # frames; less is a detector's slip
-AROUND_CHANGE = 3  # frames left out where a run goes over to somebody else
-LEAST_SECONDS, LEAST_PIXELS = 2.0, 64  # that a face beside the main one is seen for, and large
+MIN_TRACKLET_FRAMES = 3  # frames; less is a detector's slip
+AROUND_CHANGE = 3  # frames left out where a tracklet goes over to somebody else
+MIN_SECONDS, MIN_PIXELS = 2.0, 64  # that a face beside the main one is seen for, and large
 
 
 @dataclass(frozen=True)
@@ -45,20 +50,20 @@ class CalibratedTrack:
 
 
 @dataclass
-class _Run:
-    """What the tracker found of one run so far, frame by frame."""
+class _Tracklet:
+    """What the tracker found of one tracklet so far, frame by frame."""
 
     numbers: list[int] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
-    found: list[Found | None] = field(default_factory=list)
+    found: list[LandmarkDetection | None] = field(default_factory=list)
 
-    def add(self, number: int, time: float, found: Found | None) -> None:
+    def add(self, number: int, time: float, found: LandmarkDetection | None) -> None:
         self.numbers.append(number)
         self.times.append(time)
         self.found.append(found)
 
-    def segment(self, run: int) -> Segment:
-        """The run up to the last frame that shows the face; gaps repeat the frame before."""
+    def segment(self, tracklet: int) -> Segment:
+        """The tracklet up to the last frame that shows the face; gaps repeat the frame before."""
         detected = np.array([one is not None for one in self.found])
         last = np.flatnonzero(detected)[-1] + 1
         nothing = np.zeros((LANDMARKS, 2))
@@ -70,7 +75,7 @@ class _Run:
             filled,
             detected[:last],
             np.array([0.0 if one is None else one.score for one in self.found[:last]]),
-            run,
+            tracklet,
         )
 
 
@@ -79,7 +84,7 @@ class VideoFaces:
     """All that was found in a video: its segments, what its people are known by, and its size."""
 
     segments: list[Segment]
-    samples: dict[int, RunSamples]
+    samples: dict[int, TrackletSamples]
     frames: int
     shots: list[float]  # the time at which each begins
     fps: float
@@ -122,56 +127,58 @@ def detect_faces(
     Raises:
         InputError: no frame shows a face.
     """
-    runs: dict[int, _Run] = {}
+    tracklets: dict[int, _Tracklet] = {}
     live: set[int] = set()
     number, shape = 0, (0, 0)
     times: list[float] = []
     shots: list[float] = []
     for begins, batch in shot_batches(frames, tracker.batch_size, fps):
         if begins:
-            tracker.end_shot()
+            tracker.reset()
             live.clear()
             shots.append(batch[0].time)
         seen = tracker.track([frame.picture for frame in batch])
         for frame, faces in zip(batch, seen, strict=True):
             live |= faces.keys()
-            for run in live:
-                found = faces.get(run)
-                runs.setdefault(run, _Run()).add(number, frame.time, found)
-                _keep(run, runs[run], frame.picture, spool, sampler)
+            for tracklet in live:
+                found = faces.get(tracklet)
+                tracklets.setdefault(tracklet, _Tracklet()).add(number, frame.time, found)
+                _keep(tracklet, tracklets[tracklet], frame.picture, spool, sampler)
             times.append(frame.time)
             number += 1
         live &= tracker.alive
         shape = batch[-1].picture.shape[:2]
-    segments = [run.segment(name) for name, run in runs.items()]
-    segments = [segment for segment in segments if segment.detected.sum() >= SHORTEST_RUN]
+    segments = [tracklet.segment(name) for name, tracklet in tracklets.items()]
+    segments = [segment for segment in segments if segment.detected.sum() >= MIN_TRACKLET_FRAMES]
     if not segments:
         raise InputError(f"no face in any of {number} frames")
-    samples = {} if sampler is None else sampler.runs
+    samples = {} if sampler is None else sampler.tracklets
     rate = measured_fps(np.array(times), fps)
     return VideoFaces(segments, samples, number, shots, rate, shape[1], shape[0])
 
 
 def _keep(
-    run: int,
-    so_far: _Run,
+    tracklet: int,
+    so_far: _Tracklet,
     picture: np.ndarray,
     spool: FaceSpool | None,
     sampler: IdentitySampler | None,
 ) -> None:
     found = so_far.found[-1]
     if sampler is not None and found is not None:
-        sampler.see(run, len(so_far.found) - 1, picture, found.landmarks)
+        sampler.see(tracklet, len(so_far.found) - 1, picture, found.landmarks)
     if spool is not None:
         last = next(one for one in reversed(so_far.found) if one is not None)
-        spool.add(run, picture, last.landmarks)
+        spool.add(tracklet, picture, last.landmarks)
 
 
-def _split_at_change(segment: Segment, samples: RunSamples | None) -> list[tuple[Segment, object]]:
+def _split_at_change(
+    segment: Segment, samples: TrackletSamples | None
+) -> list[tuple[Segment, object]]:
     """A segment, or its two parts where it goes over to another person; with mean embeddings."""
     if samples is None or not samples.embeddings:
         return [(segment, None)]
-    change = change_of_person(samples.embeddings)
+    change = find_identity_change(samples.embeddings)
     if change is None:
         return [(segment, samples.mean)]
     start, end = samples.at[change - 1], min(samples.at[change], len(segment) - 1)
@@ -182,12 +189,12 @@ def _split_at_change(segment: Segment, samples: RunSamples | None) -> list[tuple
     halves = (samples.embeddings[:change], samples.embeddings[change:])
     for (first, last), of_part in zip(bounds, halves, strict=True):
         part = segment.part(max(0, first), max(0, last))
-        if part.detected.sum() >= SHORTEST_RUN:
+        if part.detected.sum() >= MIN_TRACKLET_FRAMES:
             parts.append((part, np.mean(of_part, axis=0)))
     return parts or [(segment, samples.mean)]
 
 
-def tell_people_apart(found: VideoFaces) -> list[FaceTrack]:
+def group_by_identity(found: VideoFaces) -> list[FaceTrack]:
     """The people of a video, the main one first, then by how long they are seen.
 
     The main face has the largest area over the frames in which it lives; where none does, in which
@@ -196,7 +203,7 @@ def tell_people_apart(found: VideoFaces) -> list[FaceTrack]:
     parts = [
         part
         for segment in found.segments
-        for part in _split_at_change(segment, found.samples.get(segment.run))
+        for part in _split_at_change(segment, found.samples.get(segment.tracklet))
     ]
     spans = [(int(part.numbers[0]), int(part.numbers[-1])) for part, _ in parts]
     people = [
@@ -205,21 +212,21 @@ def tell_people_apart(found: VideoFaces) -> list[FaceTrack]:
             found.frame_width,
             found.frame_height,
         )
-        for person in join_people([mean for _, mean in parts], spans)
+        for person in cluster_identities([mean for _, mean in parts], spans)
     ]
-    main = max(people, key=_prominence)
+    main = max(people, key=_main_face_rank)
     others = sorted((face for face in people if face is not main), key=lambda face: -face.seconds)
     return [main, *others]
 
 
-def _prominence(face: FaceTrack) -> tuple[float, float, float]:
-    return face.area(Segment.lives), face.area(Segment.moves), face.area()
+def _main_face_rank(face: FaceTrack) -> tuple[float, float, float]:
+    return face.area(Segment.is_live), face.area(Segment.moves), face.area()
 
 
-def worth_a_file(face: FaceTrack) -> bool:
+def qualifies_for_output(face: FaceTrack) -> bool:
     """Whether a face beside the main one is seen long and large enough, and is no photograph."""
-    long_enough = face.seconds >= LEAST_SECONDS and face.pixels >= LEAST_PIXELS
-    return long_enough and face.lives()
+    long_enough = face.seconds >= MIN_SECONDS and face.pixels >= MIN_PIXELS
+    return long_enough and face.is_live()
 
 
 def cut_faces(

@@ -38,12 +38,12 @@ def location(text: str) -> Path:
     return place
 
 
-def at_address(place: Path) -> bool:
+def is_remote(place: Path) -> bool:
     return not isinstance(place, Path)
 
 
 @contextmanager
-def reachable(place: Path, task: str) -> Iterator[None]:
+def storage_errors(place: Path, task: str) -> Iterator[None]:
     """Turns what storage at an address raises into one line; on disk nothing changes.
 
     Raises:
@@ -54,36 +54,36 @@ def reachable(place: Path, task: str) -> Iterator[None]:
     except (InputError, GeneratorExit):
         raise
     except Exception as error:  # each storage has exceptions of its own
-        if not at_address(place):
+        if not is_remote(place):
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{place}: cannot be {task} ({reason})") from None
 
 
 @contextmanager
-def fetched(place: Path) -> Iterator[Path]:
+def local_copy(place: Path) -> Iterator[Path]:
     """A file on disk, under its own name: itself, or a copy of what lies at an address.
 
     Raises:
         InputError: it cannot be fetched.
     """
-    if not at_address(place):
+    if not is_remote(place):
         yield place
         return
     with tempfile.TemporaryDirectory(prefix="lrnet-fetched-") as folder:
         copy = Path(folder) / place.name
-        with reachable(place, "read"):
+        with storage_errors(place, "read"):
             place.fs.get_file(place.path, str(copy))
         yield copy
 
 
-def deliver(files: Iterable[Path], folder: Path) -> None:
+def upload(files: Iterable[Path], folder: Path) -> None:
     """Copies files to an address, one after the other, each to a temporary key and then moved.
 
     Raises:
         InputError: they cannot be written.
     """
-    with reachable(folder, "written"):
+    with storage_errors(folder, "written"):
         for file in files:
             partial = folder / f".lrnet-{uuid.uuid4().hex}.partial"
             try:
@@ -95,13 +95,13 @@ def deliver(files: Iterable[Path], folder: Path) -> None:
                 raise
 
 
-def names_in(folder: Path) -> set[str]:
+def list_names(folder: Path) -> set[str]:
     """The names in a folder at an address, listed once; none where it does not exist.
 
     Raises:
         InputError: it cannot be listed.
     """
-    with reachable(folder, "listed"):
+    with storage_errors(folder, "listed"):
         try:
             keys = folder.fs.ls(folder.path, detail=False)
         except FileNotFoundError:

@@ -14,8 +14,8 @@ import numpy as np
 from .shared import LEFT_EYE, RIGHT_EYE
 
 ROUNDS = 2  # of fitting frames to a mean shape and taking the mean anew
-LIVELY_SECONDS = 2.0  # that a face needs to show that it lives
-COURSE_SECONDS = 0.5  # over which its motion is averaged: a detector's noise is faster
+LIVENESS_SECONDS = 2.0  # that a face needs to show that it lives
+SMOOTHING_SECONDS = 0.5  # over which its motion is averaged: a detector's noise is faster
 
 
 def _fit(frames: np.ndarray, shape: np.ndarray) -> np.ndarray:
@@ -24,7 +24,7 @@ def _fit(frames: np.ndarray, shape: np.ndarray) -> np.ndarray:
     return (frames.conj() * shape).sum(axis=-1, keepdims=True) / np.maximum(energy, 1e-20)
 
 
-def take_off_rigid_motion(clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def remove_rigid_motion(clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Splits clips into the face's own motion and the head's.
 
     Args:
@@ -54,7 +54,7 @@ def take_off_rigid_motion(clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return left.astype(np.float32), transform.astype(np.float32)
 
 
-def own_movement(landmarks: np.ndarray) -> float:
+def nonrigid_motion(landmarks: np.ndarray) -> float:
     """How much a face moves in itself: the root mean square of what is left of landmarks.
 
     Args:
@@ -63,7 +63,7 @@ def own_movement(landmarks: np.ndarray) -> float:
     Returns:
         In distances between the eyes. A photograph has what its landmarks' noise makes of it.
     """
-    left, _ = take_off_rigid_motion(landmarks[None])
+    left, _ = remove_rigid_motion(landmarks[None])
     return float(np.sqrt(np.mean(np.square(left)) * 2))
 
 
@@ -71,7 +71,7 @@ def liveliness(landmarks: np.ndarray, fps: float) -> float | None:
     """How much a face moves in itself, its detector's noise averaged out, in its liveliest seconds.
 
     A photograph that is filmed by hand, panned, turned or zoomed has next to none, since landmarks
-    tremble but go nowhere; `own_movement` would take their trembling for life.
+    tremble but go nowhere; `nonrigid_motion` would take their trembling for life.
 
     Args:
         landmarks: (frames, 68, 2); fps: of them, a second.
@@ -80,10 +80,10 @@ def liveliness(landmarks: np.ndarray, fps: float) -> float | None:
         The root mean square in distances between the eyes; None where there are fewer seconds than
         it takes to tell.
     """
-    window, width = (max(1, round(of * fps)) for of in (LIVELY_SECONDS, COURSE_SECONDS))
+    window, width = (max(1, round(of * fps)) for of in (LIVENESS_SECONDS, SMOOTHING_SECONDS))
     found = []
     for start in range(0, len(landmarks) - window + 1, window):
-        left, _ = take_off_rigid_motion(landmarks[None, start : start + window])
+        left, _ = remove_rigid_motion(landmarks[None, start : start + window])
         values = left[0].reshape(left.shape[1], -1)
         course = cv2.blur(values, (1, width), borderType=cv2.BORDER_REPLICATE)
         found.append(float(np.sqrt(2 * course.var(axis=0).mean())))

@@ -30,11 +30,11 @@ CROP_CENTRE = CROP_PIXELS // 2  # normalized = (pixels - CROP_CENTRE) / CROP_CEN
 
 # Of the distance between the eyes: what moves less is a still picture. Measured over a second:
 # photographs 0.0002 to 0.0008; in tracks of real faces only frozen pictures lie below 0.0014.
-STILL_MOVEMENT = 0.001
+STILL_THRESHOLD = 0.001
 # The same of `utils.rigid_motion.liveliness`: what has less may be a photograph that is filmed by
 # hand, panned, turned or zoomed. Measured: 20 such, by MediaPipe 0.0007 to 0.0050, by dlib 0.0024
 # to 0.0095 (two above 0.007); of the training material's 876 tracks four lie below.
-LIVELY_MOVEMENT = 0.007
+LIVENESS_THRESHOLD = 0.007
 
 # Landmark formats (`utils.landmark_files.formats`), and what a weight set says that reads both.
 NORMALIZED, ALIGNED = "normalized", "aligned"

@@ -18,14 +18,14 @@ import numpy as np
 from ..face_boxes import overlaps
 
 INPUT_PIXELS = 128
-LEAST_SCORE = 0.5
-LARGEST_OVERLAP = 0.3  # intersection over union of two faces
+MIN_SCORE = 0.5
+MAX_OVERLAP = 0.3  # intersection over union of two faces
 # Sides of the squares, of the frame's shorter side; each is tried where those before found nobody.
-CLOSER_LOOKS = (1.0, 0.5, 0.25)
+TILE_SCALES = (1.0, 0.5, 0.25)
 STEP = 0.5  # of a square's side, between neighbours
-SMALLEST_SQUARE = 96  # pixels; smaller ones show nothing more
-TURNS = (2, 1, 3)  # quarter turns that are tried where no upright face is sure
-SURE_SCORE = 0.9
+MIN_TILE_PIXELS = 96  # pixels; smaller ones show nothing more
+ROTATIONS = (2, 1, 3)  # quarter turns that are tried where no upright face is sure
+CONFIDENT_SCORE = 0.9
 
 # The anchors of the network's two maps: grid cells a side, anchors a cell.
 ANCHOR_MAPS = ((16, 2), (8, 6))
@@ -94,7 +94,7 @@ class LiteBlazeFace:
         values = square.astype(np.float32)[None] / 127.5 - 1
         regressors, logits = self._network(values)
         scores = 1 / (1 + np.exp(-np.clip(logits.ravel(), -50, 50)))
-        sure = scores >= LEAST_SCORE
+        sure = scores >= MIN_SCORE
         found = regressors[0, sure].astype(float)
         anchors = self._anchors[sure] * INPUT_PIXELS
         centre, half = found[:, :2] + anchors, found[:, 2:4] / 2
@@ -119,9 +119,9 @@ class TorchBlazeFace:
         return np.column_stack([boxes, np.zeros(len(boxes))])  # the package drops the eyes
 
 
-def squares_across(height: int, width: int, share: float) -> Iterator[Square]:
+def tiles(height: int, width: int, share: float) -> Iterator[Square]:
     """Squares of `share` of the shorter side that cover a frame, each half over the next."""
-    side = max(round(share * min(height, width)), min(SMALLEST_SQUARE, height, width))
+    side = max(round(share * min(height, width)), min(MIN_TILE_PIXELS, height, width))
 
     def starts(length: int) -> list[int]:
         count = 1 + int(np.ceil((length - side) / (STEP * side) - 1e-9))
@@ -132,21 +132,21 @@ def squares_across(height: int, width: int, share: float) -> Iterator[Square]:
             yield Square(left, top, side)
 
 
-def without_doubles(boxes: np.ndarray) -> np.ndarray:
+def merge_overlapping(boxes: np.ndarray) -> np.ndarray:
     """Boxes (n, 6): those over each other become one, their mean weighted by score."""
     if len(boxes) < 2:
         return boxes
     corners = np.column_stack([boxes[:, :2], boxes[:, 2:4] - boxes[:, :2]])
-    kept = cv2.dnn.NMSBoxes(corners.tolist(), boxes[:, 4].tolist(), 0.0, LARGEST_OVERLAP)
+    kept = cv2.dnn.NMSBoxes(corners.tolist(), boxes[:, 4].tolist(), 0.0, MAX_OVERLAP)
     merged = []
     for index in np.array(kept, int).ravel():
-        same = boxes[overlaps(boxes[index, :4], boxes[:, :4]) >= LARGEST_OVERLAP]
+        same = boxes[overlaps(boxes[index, :4], boxes[:, :4]) >= MAX_OVERLAP]
         corners = np.average(same[:, :4], axis=0, weights=same[:, 4])
         merged.append([*corners, *boxes[index, 4:]])
     return np.array(merged)
 
 
-def turn_back(boxes: np.ndarray, turns: int, height: int, width: int) -> np.ndarray:
+def unrotate_boxes(boxes: np.ndarray, turns: int, height: int, width: int) -> np.ndarray:
     """Boxes (n, 6) found in `np.rot90(frame, turns)`, where they lie in the frame.
 
     Args:
@@ -183,17 +183,17 @@ class BlazeFaceDetector:
 
     def _search(self, frame: np.ndarray) -> np.ndarray:
         found = self._look(frame, [self._whole(frame)])
-        if len(found) and found[:, 4].max() >= SURE_SCORE:
+        if len(found) and found[:, 4].max() >= CONFIDENT_SCORE:
             return found
-        turned = self._look_turned(frame)
+        turned = self._detect_rotated(frame)
         if _best(turned) > _best(found):
             return turned
         height, width = frame.shape[:2]
-        for share in CLOSER_LOOKS:
+        for share in TILE_SCALES:
             if len(found):
                 break
             if share < 1 or height != width:
-                found = self._look(frame, squares_across(height, width, share))
+                found = self._look(frame, tiles(height, width, share))
         return found
 
     def _whole(self, frame: np.ndarray) -> Square:
@@ -201,15 +201,15 @@ class BlazeFaceDetector:
         side = max(height, width)
         return Square((width - side) // 2, (height - side) // 2, side)
 
-    def _look_turned(self, frame: np.ndarray) -> np.ndarray:
+    def _detect_rotated(self, frame: np.ndarray) -> np.ndarray:
         """Faces that lie on their side or upside down, of the turn in which one is surest."""
         height, width = frame.shape[:2]
         best = np.zeros((0, 6))
-        for turns in TURNS:
+        for turns in ROTATIONS:
             turned = np.ascontiguousarray(np.rot90(frame, turns))
             found = self._look(turned, [self._whole(turned)])
             if _best(found) > _best(best):
-                best = turn_back(found, turns, height, width)
+                best = unrotate_boxes(found, turns, height, width)
         return best
 
     def _look(self, frame: np.ndarray, squares: Sequence[Square] | Iterator[Square]) -> np.ndarray:
@@ -219,4 +219,4 @@ class BlazeFaceDetector:
             scale = square.side / INPUT_PIXELS
             corner = [square.left, square.top] * 2
             boxes.append(np.column_stack([found[:, :4] * scale + corner, found[:, 4:]]))
-        return without_doubles(np.concatenate(boxes))
+        return merge_overlapping(np.concatenate(boxes))

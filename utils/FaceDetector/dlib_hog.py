@@ -11,7 +11,7 @@ SEARCH_ROWS = 360  # height of the frame that is searched: faces from 80 rows of
 CLOSER_ROWS = 720  # searched when the first look finds nothing: faces from 40 rows of 360 up
 
 SURROUNDINGS = 0.6  # of a face's box, searched on each side where its place is known
-SMALLEST_FACE, LARGEST_FACE = 90, 150  # pixels that a face whose place is known is brought to
+MIN_FACE, MAX_FACE = 90, 150  # pixels that a face whose place is known is brought to
 
 
 class DlibHogDetector:
@@ -39,8 +39,8 @@ class DlibHogDetector:
     def _detect_near(self, frame: np.ndarray, near: np.ndarray) -> np.ndarray:
         """Searches the surroundings of a face, reduced as the frame would be or a little more."""
         size = (near[2:] - near[:2]).max()
-        scale = max(SEARCH_ROWS / frame.shape[0], SMALLEST_FACE / size)
-        scale = min(scale, LARGEST_FACE / size)
+        scale = max(SEARCH_ROWS / frame.shape[0], MIN_FACE / size)
+        scale = min(scale, MAX_FACE / size)
         left, top = np.maximum(near[:2] - SURROUNDINGS * size, 0).astype(int)
         right, bottom = np.maximum(near[2:] + SURROUNDINGS * size, 1).astype(int)
         boxes = self._search(frame[top:bottom, left:right], scale)

@@ -19,9 +19,9 @@ MEAN_BGR = (104.0, 117.0, 123.0)
 STRIDES = (8, 16, 32)
 ANCHOR_PIXELS = ((16, 32), (64, 128), (256, 512))  # a level's two sizes
 CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
-LARGEST_WIDTH = 640  # wider frames are shrunk, unless `origin_size` is set
+MAX_WIDTH = 640  # wider frames are shrunk, unless `origin_size` is set
 CLOSER_MARGIN = 0.4  # of the face's larger side, seen around it on the second look
-LARGEST_CLOSER = 1280  # pixels; a larger cut-out costs more than its face's box is worth
+MAX_CLOSER = 1280  # pixels; a larger cut-out costs more than its face's box is worth
 SAME_FACE = 0.5  # overlap of the first and the second look's boxes
 
 
@@ -122,9 +122,9 @@ class RetinaFaceDetector:
 
     def _detect_batch(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
         height, width = frames[0].shape[:2]
-        if self._settings.origin_size or width <= LARGEST_WIDTH:
+        if self._settings.origin_size or width <= MAX_WIDTH:
             return self._search(np.stack(frames))
-        size = LARGEST_WIDTH, round(height * LARGEST_WIDTH / width)
+        size = MAX_WIDTH, round(height * MAX_WIDTH / width)
         shrunk = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames]
         enlarge = np.array([width / size[0], height / size[1]] * 2 + [1])
         found = [faces * enlarge for faces in self._search(np.stack(shrunk))]
@@ -146,7 +146,7 @@ class RetinaFaceDetector:
         left, top = (np.maximum(face[:2] - margin, 0) // grid * grid).astype(int)
         right, bottom = (-(-(face[2:4] + margin) // grid) * grid).astype(int)
         nearby = frame[top:bottom, left:right]
-        if max(nearby.shape) > LARGEST_CLOSER:
+        if max(nearby.shape) > MAX_CLOSER:
             return face
         faces = self._search(nearby[None])[0] + (left, top, left, top, 0)
         shared = overlaps(face[:4], faces[:, :4])

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
 
 from ..cores import Cores
 from ..shared import LANDMARK_DETECTORS
@@ -19,7 +16,6 @@ def make_landmark_detector(
     model_weights: Path | None = None,
     precision: str = "fp32",
     cores: Cores | None = None,
-    network: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> LandmarkDetector:
     """Builds a landmark detector once, for any number of videos.
 
@@ -29,17 +25,12 @@ def make_landmark_detector(
         model_weights: a folder in which model files are looked for first.
         precision: `fp32` or `bf16`, of FAN.
         cores: that MediaPipe's mesh may use, one by default; what it finds does not depend on them.
-        network: a `FanNetwork` that serves several detectors; None: FAN gets its own.
 
     Raises:
         InputError: the detector's model cannot be had.
     """
     if name not in LANDMARK_DETECTORS:
         raise ValueError(f"unknown landmark detector {name!r}")
-    if name == "fan" and network is not None:
-        from .fan import BATCH_ON_GPU, FanLandmarkDetector
-
-        return FanLandmarkDetector(network, BATCH_ON_GPU)
     files = obtain_models(DETECTOR_FILES[name], model_weights)
     if name == "fan":
         from .fan import BATCH_ON_CPU, BATCH_ON_GPU, FanLandmarkDetector, FanNetwork

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ..face_boxes import box_of_landmarks
-from .interface import Found
+from .interface import LandmarkDetection
 
 SQUARE = 1.15  # it was trained on square boxes; others are replaced by that of a first prediction
 SURROUNDINGS = 0.6  # of the box on each side: what the predictor's pixel tests may reach
@@ -21,7 +21,7 @@ class DlibPredictor:
     name = "dlib"
     batch_size = 1
     detect_every = 5
-    least_score = 0.1
+    min_score = 0.1
     calibration = "published"
 
     def __init__(self, model: Path) -> None:
@@ -30,14 +30,16 @@ class DlibPredictor:
         self._rectangle = dlib.rectangle
         self._predictor = dlib.shape_predictor(str(model))
 
-    def place_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+    def roi_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
         return box[:4]
 
-    def detect(self, frames: Sequence[np.ndarray], places: Sequence[np.ndarray]) -> list[Found]:
+    def detect(
+        self, frames: Sequence[np.ndarray], rois: Sequence[np.ndarray]
+    ) -> list[LandmarkDetection]:
         found = []
-        for frame, box in zip(frames, places, strict=True):
+        for frame, box in zip(frames, rois, strict=True):
             landmarks = self._predict_in(frame, box)
-            found.append(Found(landmarks, 1.0, box_of_landmarks(landmarks)))
+            found.append(LandmarkDetection(landmarks, 1.0, box_of_landmarks(landmarks)))
         return found
 
     def _predict_in(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:

@@ -16,11 +16,10 @@ import numpy as np
 
 from ..errors import InputError
 from ..face_boxes import box_of_landmarks
-from .interface import Found
+from .interface import LandmarkDetection
 
 BATCH_ON_CPU = 1  # frames; two cores are slower with more (benchmarks/README.md)
 BATCH_ON_GPU = 32  # frames of one video
-LARGEST_BATCH = 128  # frames of several videos that share a GPU
 PEAK_SHIFT = 0.25  # of a cell, towards the larger neighbour
 
 
@@ -108,20 +107,22 @@ class FanLandmarkDetector:
 
     name = "fan"
     detect_every = 1
-    least_score = 0.1
+    min_score = 0.1
     calibration = "published"
 
     def __init__(self, network: Callable[[np.ndarray], np.ndarray], batch_size: int) -> None:
         self.batch_size = batch_size
         self._network = network
 
-    def place_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+    def roi_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
         return box[:4]
 
-    def detect(self, frames: Sequence[np.ndarray], places: Sequence[np.ndarray]) -> list[Found]:
+    def detect(
+        self, frames: Sequence[np.ndarray], rois: Sequence[np.ndarray]
+    ) -> list[LandmarkDetection]:
         from face_alignment.utils import crop
 
-        squares = [_centre_and_scale(box) for box in places]
+        squares = [_centre_and_scale(box) for box in rois]
         faces = [
             crop(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), centre, scale)
             for frame, (centre, scale) in zip(frames, squares, strict=True)
@@ -130,7 +131,7 @@ class FanLandmarkDetector:
         for said, square in zip(self._network(np.stack(faces)), squares, strict=True):
             landmarks = _in_frame(said[:, :2], *square)
             score = float(np.clip(said[:, 2].mean(), 0, 1))
-            found.append(Found(landmarks, score, box_of_landmarks(landmarks)))
+            found.append(LandmarkDetection(landmarks, score, box_of_landmarks(landmarks)))
         return found
 
 

@@ -10,18 +10,18 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Found:
+class LandmarkDetection:
     """One face in one frame.
 
     Attributes:
         landmarks: (68, 2) float64 in frame pixels.
         score: in [0, 1].
-        place: where to look for the face in the next frame, as its detector has places.
+        roi: where to look for the face in the next frame, as its detector has places.
     """
 
     landmarks: np.ndarray
     score: float
-    place: np.ndarray
+    roi: np.ndarray
 
 
 class LandmarkDetector(Protocol):
@@ -39,19 +39,21 @@ class LandmarkDetector(Protocol):
     name: str
     batch_size: int
     detect_every: int
-    least_score: float
+    min_score: float
     calibration: str
 
-    def place_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+    def roi_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
         """Where in `frame` a face lies whose box is (5 or 6,): left, top, right, bottom, score and,
         where the face detector knows it, roll in radians."""
         ...
 
-    def detect(self, frames: Sequence[np.ndarray], places: Sequence[np.ndarray]) -> list[Found]:
+    def detect(
+        self, frames: Sequence[np.ndarray], rois: Sequence[np.ndarray]
+    ) -> list[LandmarkDetection]:
         """The landmarks of one face a frame.
 
         Args:
             frames: uint8 (H, W, 3) BGR each; one that shows several faces is given several times.
-            places: as `place_of_box` makes them, or `Found.place` of the frame before.
+            rois: as `roi_of_box` makes them, or `LandmarkDetection.roi` of the frame before.
         """
         ...

@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 
 from ..cores import Cores
-from .interface import Found
+from .interface import LandmarkDetection
 
 INPUT_PIXELS = 256
 POINTS = 478
 SQUARE_SCALE = 1.5  # side of the square over the larger side of the face
-MOST_THREADS = 4  # of the network, which is small; MediaPipe's own limit
+MAX_THREADS = 4  # of the network, which is small; MediaPipe's own limit
 RIGHT_CORNER, LEFT_CORNER = 33, 263  # outer corners of the eyes
 # The mesh's points in the order of iBUG 300-W.
 JAW = (127, 234, 93, 132, 58, 172, 136, 150, 152, 379, 365, 397, 288, 361, 323, 454, 356)
@@ -31,7 +31,7 @@ INNER_LIPS = (78, 82, 13, 312, 308, 317, 14, 87)
 IBUG_68 = np.array(JAW + BROWS + NOSE + EYES + OUTER_LIPS + INNER_LIPS)
 
 
-def square_of_mesh(mesh: np.ndarray) -> np.ndarray:
+def roi_of_mesh(mesh: np.ndarray) -> np.ndarray:
     """Where the face of a mesh (478, 2) lies: centre x, y, side in pixels, roll in radians."""
     across = mesh[LEFT_CORNER] - mesh[RIGHT_CORNER]
     roll = np.arctan2(across[1], across[0])
@@ -42,9 +42,9 @@ def square_of_mesh(mesh: np.ndarray) -> np.ndarray:
     return np.array([*centre, SQUARE_SCALE * (high - low).max(), roll])
 
 
-def square_transform(place: np.ndarray) -> np.ndarray:
+def roi_transform(roi: np.ndarray) -> np.ndarray:
     """The affine map (2, 3) from the network's square of 256 pixels into the frame."""
-    x, y, side, roll = place
+    x, y, side, roll = roi
     scale = side / INPUT_PIXELS
     cos, sin = scale * np.cos(roll), scale * np.sin(roll)
     half = INPUT_PIXELS / 2
@@ -65,7 +65,7 @@ class MediaPipeMesh:
     name = "mediapipe"
     batch_size = 1
     detect_every = 12  # frames, about half a second; only to find others
-    least_score = 0.5
+    min_score = 0.5
     calibration = "none"
 
     def __init__(self, task: Path, cores: Cores) -> None:
@@ -77,7 +77,7 @@ class MediaPipeMesh:
         self._face = np.empty((INPUT_PIXELS, INPUT_PIXELS, 3), np.uint8)  # used again each frame
         self._values = np.empty((1, *self._face.shape), np.float32)
 
-    def place_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+    def roi_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
         """The square of the mesh that is found in the box, upright or in another quarter turn."""
         roll = box[5] if len(box) > 5 else 0.0
         left, top, right, bottom = box[:4]
@@ -86,20 +86,22 @@ class MediaPipeMesh:
         for turns in (0, 2, 1, 3):
             turned = np.array([*centre, side, roll + turns * np.pi / 2])
             mesh, presence = self.mesh(frame, turned)
-            if presence >= self.least_score:
-                return square_of_mesh(mesh)
+            if presence >= self.min_score:
+                return roi_of_mesh(mesh)
         return np.array([*centre, side, roll])
 
-    def detect(self, frames: Sequence[np.ndarray], places: Sequence[np.ndarray]) -> list[Found]:
+    def detect(
+        self, frames: Sequence[np.ndarray], rois: Sequence[np.ndarray]
+    ) -> list[LandmarkDetection]:
         found = []
-        for frame, place in zip(frames, places, strict=True):
-            mesh, presence = self.mesh(frame, place)
-            found.append(Found(mesh[IBUG_68], presence, square_of_mesh(mesh)))
+        for frame, roi in zip(frames, rois, strict=True):
+            mesh, presence = self.mesh(frame, roi)
+            found.append(LandmarkDetection(mesh[IBUG_68], presence, roi_of_mesh(mesh)))
         return found
 
-    def mesh(self, frame: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, float]:
+    def mesh(self, frame: np.ndarray, roi: np.ndarray) -> tuple[np.ndarray, float]:
         """All points (478, 2) in frame pixels, and how sure the network is that a face is there."""
-        into_frame = square_transform(place)
+        into_frame = roi_transform(roi)
         cv2.warpAffine(
             frame,
             into_frame,
@@ -109,7 +111,7 @@ class MediaPipeMesh:
         )
         cv2.cvtColor(self._face, cv2.COLOR_BGR2RGB, dst=self._face)
         np.divide(self._face, np.float32(255), out=self._values[0])
-        network = self._network_on(min(MOST_THREADS, self._cores.free))
+        network = self._network_on(min(MAX_THREADS, self._cores.free))
         points, presence, _ = network(self._values)
         square = points.reshape(POINTS, 3)[:, :2].astype(float)
         mesh = square @ into_frame[:, :2].T + into_frame[:, 2]

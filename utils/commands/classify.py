@@ -9,7 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..console import EXIT_DONE, EXIT_FAILED, add_completion, progress, run_script, say, tell
+from ..console import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    add_completion,
+    notice,
+    print_result,
+    progress,
+    run_script,
+)
 from ..errors import InputError
 from ..locations import location
 from ..shared import FAKE_THRESHOLD, SCORES, VIDEO_FORMATS
@@ -17,7 +25,7 @@ from .cluster_flags import (
     add_cluster_flags,
     check_cluster_flags,
     device_of_run,
-    open_cluster,
+    open_executor,
     threads_of_worker,
 )
 
@@ -135,7 +143,7 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 
 def find_inputs(given: argparse.Namespace) -> tuple[list[Path], list[Path]]:
     """Landmark files and videos that were named, or those of the default folders."""
-    from ..run.detection import list_inputs
+    from ..run.api import list_inputs
 
     if given.landmarks_path is not None:
         return list_inputs(given.landmarks_path, given.recursive)
@@ -150,9 +158,9 @@ def open_writers(
     given: argparse.Namespace, classifier: LandmarkClassifier, expected: list[Path]
 ) -> Iterator[list[ResultWriter]]:
     """All that was asked for; what is not finished leaves no file behind."""
-    from ..report.by_video import VideoFinder
     from ..report.overlay import OverlayWriter
     from ..report.page import PageWriter
+    from ..report.per_video import VideoFinder
     from ..report.result_writers import STDOUT, CsvWriter, JsonLinesWriter, JsonWriter, LineWriter
     from ..report.timeline_plot import PlotWriter
 
@@ -162,7 +170,7 @@ def open_writers(
     failed = True
     try:
         if given.jsonl != STDOUT:
-            writers.append(LineWriter(tell, expected))
+            writers.append(LineWriter(print_result, expected))
         if given.jsonl:
             writers.append(JsonLinesWriter(given.jsonl, *head))
         if given.json:
@@ -186,9 +194,9 @@ def open_writers(
 def main() -> int:
     given = parse_arguments()
     landmark_files, videos = find_inputs(given)
-    from ..landmark_files.text import output_names
+    from ..landmark_files.io import output_names
+    from ..run.api import default_extraction, detect_each
     from ..run.classification import load_landmark_classifier
-    from ..run.detection import default_extraction, detect_each
     from ..weights.sets import PROJECT_WEIGHTS
 
     folder = given.model_weights or PROJECT_WEIGHTS
@@ -199,27 +207,26 @@ def main() -> int:
             given.output_path,
             partial(device_of_run, given),
             workers=given.workers,
-            isolated=True,
             threads_each=threads_of_worker(given),
         )
     expected = [*landmark_files, *(given.output_path / name for name in output_names(videos))]
     done = failed = 0
     with (
-        open_cluster(given, extraction) as cluster,
+        open_executor(given, extraction) as executor,
         open_writers(given, classifier, expected) as writers,
     ):
-        found = detect_each(landmark_files, videos, classifier, extraction, cluster)
+        found = detect_each(landmark_files, videos, classifier, extraction, executor)
         options = {"total": len(landmark_files), "desc": "classify", "unit": "face"}
         for result in found if videos else progress(found, **options, leave=False):
             for writer in writers:
                 writer.add(result)
             if result.error:
-                say(result.error)
+                notice(result.error)
                 failed += 1
             else:
                 done += 1
     if failed:
-        say(f"{done} classified, {failed} failed")
+        notice(f"{done} classified, {failed} failed")
     return EXIT_FAILED if failed else EXIT_DONE
 
 

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..console import say
+from ..console import notice
 
 if TYPE_CHECKING:
-    from ..run.cluster import Cluster
+    from ..run.executor import Executor
     from ..run.video_extraction import ExtractionOptions
 
 
@@ -30,8 +30,7 @@ def add_cluster_flags(parser: argparse.ArgumentParser) -> None:
         "--ray_gpus",
         type=_positive,
         metavar="N",
-        help="GPUs a network on the cluster, as 1 or 0.25: all workers share FAN; with RetinaFace "
-        "each has its own (none: networks run on CPUs)",
+        help="GPUs a worker on the cluster, as 1 or 0.25 (none: networks run on CPUs)",
     )
 
 
@@ -69,7 +68,7 @@ def device_of_run(
     if given.ray is not None and given.ray_gpus and asked != "cpu":
         return "cuda"  # of machines that this one cannot look into
     asked = asked if given.ray is None else "cpu"
-    return choose_device(asked, detectors, say, model_weights)
+    return choose_device(asked, detectors, notice, model_weights)
 
 
 def threads_of_worker(given: argparse.Namespace) -> int:
@@ -78,25 +77,26 @@ def threads_of_worker(given: argparse.Namespace) -> int:
 
 
 @contextmanager
-def open_cluster(
+def open_executor(
     given: argparse.Namespace, extraction: ExtractionOptions | None
-) -> Iterator[Cluster | None]:
-    """The cluster that was asked for, or None; `--workers` over 1 is the most that it may use.
+) -> Iterator[Executor]:
+    """The cluster that was asked for, or worker processes of this machine.
+
+    On a cluster `--workers` over 1 limits how many workers it may use.
 
     Raises:
         InputError: Ray is not installed, or the cluster cannot be had.
     """
     if given.ray is None:
-        yield None
+        from ..scaling.worker_processes import WorkerProcesses
+
+        yield WorkerProcesses(given.workers)
         return
-    from ..run.cluster import Cluster, ClusterOptions
-    from ..run.shared_fan import shares_fan
+    from ..scaling.cluster import Cluster, ClusterOptions
 
     workers = given.workers if given.workers > 1 else 0
-    shared = extraction is not None and shares_fan(extraction)
-    in_worker = extraction is not None and extraction.device == "cuda" and not shared
-    gpus = given.ray_gpus if in_worker else 0.0
-    shared_gpus = given.ray_gpus if shared else 0.0
-    options = ClusterOptions(given.ray, workers, given.ray_cpus, gpus, shared_gpus)
+    on_gpu = extraction is not None and extraction.device == "cuda"
+    gpus = given.ray_gpus if on_gpu else 0.0
+    options = ClusterOptions(given.ray, workers, given.ray_cpus, gpus)
     with Cluster(options) as cluster:
         yield cluster

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..console import add_completion, run_script, say
+from ..console import add_completion, notice, run_script
 from ..errors import InputError
 from ..locations import location
 from ..shared import CALIBRATIONS, FACE_DETECTORS, LANDMARK_DETECTORS, PRECISIONS, VIDEO_FORMATS
@@ -13,7 +13,7 @@ from .cluster_flags import (
     add_cluster_flags,
     check_cluster_flags,
     device_of_run,
-    open_cluster,
+    open_executor,
     threads_of_worker,
 )
 
@@ -146,10 +146,10 @@ def main() -> int:
     from ..run.video_extraction import ExtractionOptions
 
     # nothing to do is told before any download
-    videos = list_videos(given.input_path, given.recursive, say)
+    videos = list_videos(given.input_path, given.recursive, notice)
     face_detector, landmark_detector, device = "", "", "cpu"
     if given.precomputed is None:
-        detectors = choose_detectors(given.fd, given.ld, given.model_weights, say)
+        detectors = choose_detectors(given.fd, given.ld, given.model_weights, notice)
         face_detector, landmark_detector = detectors
         device = device_of_run(given, detectors, given.model_weights)
     elif not given.precomputed.is_dir():
@@ -175,11 +175,10 @@ def main() -> int:
         model_weights=given.model_weights,
         precomputed=given.precomputed,
         thorough=given.thorough,
-        isolated=True,
         threads_each=threads_of_worker(given),
     )
-    with open_cluster(given, options) as cluster:
-        return extract_videos(videos, options, cluster)
+    with open_executor(given, options) as executor:
+        return extract_videos(videos, options, executor)
 
 
 def run() -> int:

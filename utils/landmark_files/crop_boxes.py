@@ -17,7 +17,7 @@ from ..face_boxes import CropBox
 _CHANGE = re.compile(r"(\d{1,12}):(-?\d{1,9}),(-?\d{1,9}),(\d{1,9})")
 
 
-def describe_boxes(boxes: Iterable[CropBox]) -> str:
+def format_boxes(boxes: Iterable[CropBox]) -> str:
     """The header's value, from the box of each line."""
     words, last = [], None
     for line, box in enumerate(boxes):
@@ -27,7 +27,7 @@ def describe_boxes(boxes: Iterable[CropBox]) -> str:
     return " ".join(words)
 
 
-def read_boxes(value: str | None, lines: int) -> np.ndarray | None:
+def parse_boxes(value: str | None, lines: int) -> np.ndarray | None:
     """Left, top and side (lines, 3) int64 of the crop of each line; None where none are told.
 
     Raises:
@@ -45,11 +45,11 @@ def read_boxes(value: str | None, lines: int) -> np.ndarray | None:
     return np.repeat(numbers[:, 1:], np.diff(np.append(starts, lines)), axis=0)
 
 
-def on_frames(normalized: np.ndarray, boxes: np.ndarray, turned: int = 0) -> np.ndarray:
+def denormalize(normalized: np.ndarray, boxes: np.ndarray, turned: int = 0) -> np.ndarray:
     """Normalized landmarks (frames, 68, 2) in pixels of the video's frames, float64.
 
     Args:
-        boxes: (frames, 3) of `read_boxes`.
+        boxes: (frames, 3) of `parse_boxes`.
         turned: degrees by which the header says that an upside-down or lying face was turned.
     """
     x, y = normalized[..., 0], normalized[..., 1]

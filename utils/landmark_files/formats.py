@@ -44,7 +44,7 @@ def align(landmarks: np.ndarray) -> np.ndarray:
     return np.stack([points.real, points.imag], axis=-1)
 
 
-def recognise_format(landmarks: np.ndarray) -> str:
+def detect_format(landmarks: np.ndarray) -> str:
     """`aligned` where every frame's eyes lie where that format puts them, else `normalized`."""
     left, right = _eye_centres(landmarks)
     off = np.maximum(np.abs(left - LEFT_EYE_PLACE), np.abs(right - RIGHT_EYE_PLACE))

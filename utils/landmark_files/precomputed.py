@@ -17,7 +17,7 @@ from ..shared import LANDMARKS
 SUFFIXES = (".csv", ".npz")
 # Memory stays within so many times what the file itself takes: landmarks of a video compress by 20
 # at most, and OpenFace leaves few frames out.
-MOST_EXPANDED, MOST_LEFT_OUT, SMALL = 200, 100, 1 << 20
+MAX_EXPANSION, MAX_GAP_RATIO, SMALL = 200, 100, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _check_sizes(path: Path) -> None:
     """Raises ValueError where an array is larger than what its part of the file can hold."""
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
-            if info.file_size > MOST_EXPANDED * info.compress_size + SMALL:
+            if info.file_size > MAX_EXPANSION * info.compress_size + SMALL:
                 raise ValueError(f"{info.filename} expands to {info.file_size} bytes")
             with archive.open(info) as member:
                 version = np.lib.format.read_magic(member)
@@ -123,7 +123,7 @@ def _read_csv(path: Path) -> PrecomputedTrack:
     if len(set(numbers)) != len(numbers) or places.min() < 0:
         raise ValueError("a frame has more than one row; extract a single face")
     frames = int(places.max()) + 1
-    if frames > MOST_LEFT_OUT * len(rows):
+    if frames > MAX_GAP_RATIO * len(rows):
         raise ValueError(f"frame {frames} in a table of {len(rows)} rows")
     track = np.zeros((frames, LANDMARKS, 2))
     detected = np.zeros(frames, bool)

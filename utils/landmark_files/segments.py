@@ -32,12 +32,12 @@ class FileSegment:
     time: float
 
 
-def describe_segments(segments: Iterable[tuple[np.ndarray, np.ndarray]]) -> str:
+def format_segments(segments: Iterable[tuple[np.ndarray, np.ndarray]]) -> str:
     """The header's value, from each segment's frame numbers and times (frames,)."""
     return " ".join(f"{numbers[0]}-{numbers[-1]}@{times[0]:.3f}" for numbers, times in segments)
 
 
-def read_segments(value: str | None, lines: int) -> list[FileSegment]:
+def parse_segments(value: str | None, lines: int) -> list[FileSegment]:
     """The segments of a file of so many lines; one, from frame 0, where its header tells none.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..weights.sets import STREAMS, Manifest, WeightSet, obtain_files
-from .clips import say_of_each, stream_values
+from .clips import predict_by_length, stream_values
 
 
 def probability(logits: np.ndarray) -> np.ndarray:
@@ -18,7 +18,7 @@ def probability(logits: np.ndarray) -> np.ndarray:
     return np.exp(-np.logaddexp(0, -logits))
 
 
-def of_likeliest_family(logits: np.ndarray) -> np.ndarray:
+def max_family_probability(logits: np.ndarray) -> np.ndarray:
     """Probability of fake (n,) by the family with most evidence, from log-odds (n, families)."""
     return probability(logits.max(axis=1))
 
@@ -52,17 +52,17 @@ class Classifier:
 
     def stream_logits_of_each(self, clips: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """The same of clips of any lengths, each (its frames, 136)."""
-        both = say_of_each(lambda alike: np.stack(self.stream_logits(alike), axis=1), clips)
+        both = predict_by_length(lambda alike: np.stack(self.stream_logits(alike), axis=1), clips)
         return both[:, 0], both[:, 1]
 
     def stream_probabilities(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The probability of fake by each stream, of the likeliest family: two times (n,)."""
         g1, g2 = self.stream_logits(clips)
-        return of_likeliest_family(g1), of_likeliest_family(g2)
+        return max_family_probability(g1), max_family_probability(g2)
 
 
 def _load_streams(weights: WeightSet, folder: Path) -> tuple[Any, Any]:
-    from ..weights.published import load_stream_weights
+    from ..weights.stream_weights import load_stream_weights
     from .two_stream import build_stream
 
     streams = []

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..rigid_motion import take_off_rigid_motion
-from ..shared import LANDMARKS, STILL_MOVEMENT
+from ..rigid_motion import remove_rigid_motion
+from ..shared import LANDMARKS, STILL_THRESHOLD
 
-FAST = 45.0  # frames a second, from which a track is thinned
-STILL_SECONDS = 1.0  # a stretch in which nothing moves for so long is left out
-SLOW_FRAMES = 15  # a course that is smooth over so many says how a head turns, not what is false
+FAST = 45.0  # frames a second from which a track is subsampled
+STILL_SECONDS = 1.0  # a still range of this length or more is left out
+MOVING_AVERAGE_FRAMES = 15  # window of the high-pass filter of g1, in frames
 
 
 def clip_starts(frames: int, clip_length: int) -> np.ndarray:
@@ -37,28 +37,30 @@ def cut_clips(landmarks: np.ndarray, clip_length: int, shortest: int) -> list[np
     return [values[start:end] for start, end in clip_bounds(len(values), clip_length, shortest)]
 
 
-def say_of_each(say: Callable[[np.ndarray], np.ndarray], clips: Sequence[np.ndarray]) -> np.ndarray:
-    """What `say` makes of clips, a row (clips, ...) each; it is asked once a length of clips.
+def predict_by_length(
+    predict: Callable[[np.ndarray], np.ndarray], clips: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Predictions for clips of any lengths, a row (clips, ...) each; one batch a length.
 
     Args:
-        say: of clips of one length, (n, frames, 136).
+        predict: takes clips of one length, (n, frames, 136).
         clips: each (its frames, 136).
     """
     lengths = np.array([len(clip) for clip in clips])
     rows: dict[int, np.ndarray] = {}
     for length in np.unique(lengths):
         chosen = np.flatnonzero(lengths == length)
-        said = say(np.stack([clips[index] for index in chosen]))
-        rows.update(zip(chosen.tolist(), said, strict=True))
+        rows_of_length = predict(np.stack([clips[index] for index in chosen]))
+        rows.update(zip(chosen.tolist(), rows_of_length, strict=True))
     return np.stack([rows[index] for index in range(len(clips))])
 
 
-def mean_over_frames(said: np.ndarray, frames: Sequence[int]) -> np.ndarray:
-    """The mean of what is said of clips (clips, ...), each counted as often as it has frames."""
-    return np.average(said, axis=0, weights=frames)
+def mean_over_frames(values: np.ndarray, frames: Sequence[int] | np.ndarray) -> np.ndarray:
+    """The mean of values (clips, ...) of clips, each weighted by its number of frames."""
+    return np.average(values, axis=0, weights=frames)
 
 
-def thinning(fps: float, known: tuple[float, float]) -> int:
+def frame_stride(fps: float, known: tuple[float, float]) -> int:
     """Every how many-th frame of a track is read, so that its rate comes near the known ones.
 
     Args:
@@ -73,7 +75,7 @@ def thinning(fps: float, known: tuple[float, float]) -> int:
     return int(steps[np.abs(np.log(fps / steps / middle)).argmin()])
 
 
-def moving_parts(landmarks: np.ndarray, fps: float) -> list[tuple[int, int]]:
+def moving_ranges(landmarks: np.ndarray, fps: float) -> list[tuple[int, int]]:
     """Where something moves in a face: first frame and the one after the last of each part.
 
     Args:
@@ -83,12 +85,12 @@ def moving_parts(landmarks: np.ndarray, fps: float) -> list[tuple[int, int]]:
     window = max(3, round(STILL_SECONDS * fps))
     if frames < window:
         return [(0, frames)]
-    own = take_off_rigid_motion(landmarks[None])[0][0].reshape(frames, -1).astype(np.float64)
+    own = remove_rigid_motion(landmarks[None])[0][0].reshape(frames, -1).astype(np.float64)
     sums = np.concatenate([np.zeros((1, own.shape[1])), own.cumsum(axis=0)])
     squares = np.concatenate([np.zeros((1, own.shape[1])), np.square(own).cumsum(axis=0)])
     mean = (sums[window:] - sums[:-window]) / window
     variance = (squares[window:] - squares[:-window]) / window - np.square(mean)
-    moves = np.sqrt(2 * np.maximum(variance, 0).mean(axis=1)) >= STILL_MOVEMENT  # by window
+    moves = np.sqrt(2 * np.maximum(variance, 0).mean(axis=1)) >= STILL_THRESHOLD  # by window
     moving = np.zeros(frames, bool)
     for start in np.flatnonzero(moves):
         moving[start : start + window] = True
@@ -101,11 +103,11 @@ def differences(clips: np.ndarray) -> np.ndarray:
     return np.diff(clips, axis=1)
 
 
-def less_slow_course(clips: np.ndarray) -> np.ndarray:
-    """Values (clips, frames, 136) less their mean over the `SLOW_FRAMES` around each frame."""
+def subtract_moving_average(clips: np.ndarray) -> np.ndarray:
+    """Values (clips, frames, 136) minus their centred moving average: a high-pass filter."""
     frames = clips.shape[1]
     sums = np.concatenate([np.zeros_like(clips[:, :1]), clips], axis=1).cumsum(axis=1)
-    index, half = np.arange(frames), SLOW_FRAMES // 2
+    index, half = np.arange(frames), MOVING_AVERAGE_FRAMES // 2
     low, high = np.maximum(index - half, 0), np.minimum(index + half + 1, frames)
     return clips - (sums[:, high] - sums[:, low]) / (high - low)[None, :, None]
 
@@ -119,6 +121,6 @@ def stream_values(architecture: str, stream: str, clips: np.ndarray) -> np.ndarr
     """
     if architecture == "F":
         points = clips.reshape(*clips.shape[:2], LANDMARKS, 2)
-        own = take_off_rigid_motion(points)[0].reshape(clips.shape)
-        return less_slow_course(own) if stream == "g1" else differences(own)
+        own = remove_rigid_motion(points)[0].reshape(clips.shape)
+        return subtract_moving_average(own) if stream == "g1" else differences(own)
     return clips if stream == "g1" else differences(clips)

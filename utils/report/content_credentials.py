@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MOST_ACTIONS = 12  # that are told
+MAX_ACTIONS = 12  # that are told
 
 
 @dataclass(frozen=True)
@@ -69,5 +69,5 @@ def _summary(content: dict) -> Credentials | None:
         issuer=str(signature.get("issuer", "")),
         generator=generator or str(manifest.get("claim_generator", "")),
         title=str(manifest.get("title", "")),
-        actions=actions[:MOST_ACTIONS],
+        actions=actions[:MAX_ACTIONS],
     )

@@ -11,13 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..locations import fetched
+from ..locations import local_copy
 from ..verdict.results import ClipScore
 from ..video.frames import Video
 from ..video.visualization import draw_landmarks
 from .colours import score_rgb
 
-MOST_SUSPICIOUS, CALMEST = 3, 1  # clips that are shown
+MOST_SUSPICIOUS, LEAST_SUSPICIOUS = 3, 1  # clips that are shown
 FRAMES, SECONDS_APART = 8, 0.12  # of a clip's picture
 SIDE, DOT_RADIUS = 240, 2  # pixels
 ROOM = 1.5  # side of what is shown over the larger side of the landmarks' box
@@ -32,10 +32,10 @@ class ClipPicture:
     still: str
 
 
-def clips_to_show(clips: Sequence[ClipScore]) -> list[ClipScore]:
+def select_clips(clips: Sequence[ClipScore]) -> list[ClipScore]:
     """The most suspicious clips, then the calmest; none twice."""
     ranked = sorted(clips, key=lambda clip: -clip.score)
-    return [*ranked[:MOST_SUSPICIOUS], *ranked[MOST_SUSPICIOUS:][-CALMEST:]]
+    return [*ranked[:MOST_SUSPICIOUS], *ranked[MOST_SUSPICIOUS:][-LEAST_SUSPICIOUS:]]
 
 
 def _frame_numbers(clip: ClipScore, fps: float, known: Mapping[int, np.ndarray]) -> list[int]:
@@ -91,7 +91,7 @@ def clip_pictures(
         side = max(1.0, ROOM * float(sizes.mean())) if len(points) else 1.0
         for number in of_clip:
             places[number] = ((low + high) / 2, side, score_rgb(clip.score))
-    with fetched(video) as on_disk, Video(on_disk) as opened:
+    with local_copy(video) as on_disk, Video(on_disk) as opened:
         for number, picture in enumerate(opened.pictures()):
             if number in wanted:
                 pictures[number] = _cut(picture, landmarks[number], *places[number])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import zlib
 
-from ..landmark_files.text import SUFFIX
-from ..verdict.results import VideoResult, video_of
+from ..landmark_files.io import SUFFIX
+from ..verdict.results import VideoResult, video_key
 
-LONGEST = 80  # characters
+MAX_NAME_BYTES = 80  # characters
 _HARMLESS = re.compile(r"[^\w.-]+|^[.-]+")
 
 
@@ -24,8 +24,8 @@ class FileNames:
         self._taken.add(name.casefold())
 
     def of(self, face: VideoResult) -> str:
-        plain = video_of(face)[1].removesuffix(SUFFIX)
-        name = _HARMLESS.sub("_", plain.encode("utf-8", "replace").decode())[:LONGEST] or "_"
+        plain = video_key(face)[1].removesuffix(SUFFIX)
+        name = _HARMLESS.sub("_", plain.encode("utf-8", "replace").decode())[:MAX_NAME_BYTES] or "_"
         if name != plain:
             name += f"-{zlib.crc32(plain.encode('utf-8', 'surrogatepass')):08x}"
         unique, number = name, 1

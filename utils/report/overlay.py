@@ -9,23 +9,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..console import say
+from ..console import notice
 from ..errors import InputError
-from ..locations import fetched
+from ..locations import local_copy
 from ..verdict.results import ClipScore, VideoResult
 from ..video.frames import Video
 from ..video.visualization import draw_landmarks, write_name
 from ..video.writer import VideoWriter
 from ..weights.sets import WeightSet
-from .by_video import ByVideo, VideoFinder, landmarks_by_frame
 from .colours import MIDDLE_RGB, score_rgb
 from .file_names import FileNames
+from .per_video import PerVideoWriter, VideoFinder, landmarks_by_frame
 
 STRIP_SHARE = 1 / 9  # height of a face's timeline over the picture's
 GROUND, BAND, CURSOR = (250, 250, 250), (225, 225, 225), (30, 30, 30)  # BGR
 
 
-class OverlayWriter(ByVideo):
+class OverlayWriter(PerVideoWriter):
     """Writes `<video>_scores.<suffix>` of each video that can be found."""
 
     def __init__(
@@ -45,20 +45,24 @@ class OverlayWriter(ByVideo):
         video = self._find_video(drawn[0])
         if video is None:
             name = drawn[0].video or drawn[0].name
-            say(f"{name}: its video is not found, so nothing is drawn; name its folder by --videos")
+            notice(
+                f"{name}: its video is not found, so nothing is drawn; name its folder by --videos"
+            )
             return
         placed = [landmarks_by_frame(face.path) for face in drawn]
         name = f"{self._names.of(drawn[0])}_scores.{self._suffix}"
         try:
             with (
-                fetched(video) as on_disk,
+                local_copy(video) as on_disk,
                 Video(on_disk) as opened,
                 VideoWriter(self._folder / name, opened.fps) as writer,
             ):
                 for number, picture in enumerate(opened.pictures()):
-                    writer.write(self._draw(number, opened.announced, picture, drawn, placed))
+                    writer.write(
+                        self._draw(number, opened.frame_count_hint, picture, drawn, placed)
+                    )
         except InputError as error:
-            say(str(error))
+            notice(str(error))
 
     def _draw(
         self,

@@ -12,27 +12,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..console import printable, say
+from ..atomic_write import AtomicFile
+from ..console import notice, printable
 from ..errors import InputError
-from ..landmark_files.segments import read_segments
-from ..landmark_files.text import read_header
+from ..landmark_files.io import read_header
+from ..landmark_files.segments import parse_segments
 from ..shared import VERSION
 from ..verdict.reliability import (
-    MeasuredFigure,
-    measured_figures,
-    measured_of_face,
-    number_of,
+    MeasurementRow,
+    face_measurements,
+    measurement_table,
+    parse_number,
 )
-from ..verdict.results import ClipScore, VideoResult, label_of_video
-from ..verdict.words import CAVEAT, clock, stream_words, verdict_words
+from ..verdict.results import ClipScore, VideoResult, video_label
+from ..verdict.words import CAVEAT, describe_stream, describe_verdict, format_time
 from ..weights.downloads import checksum
 from ..weights.sets import STREAMS, WeightSet
-from ..whole_file import WholeFile
-from .by_video import ByVideo, VideoFinder, landmarks_by_frame, video_rate
 from .colours import score_rgb
 from .content_credentials import can_read_credentials, read_credentials
-from .evidence_frames import ClipPicture, clip_pictures, clips_to_show
+from .evidence_frames import ClipPicture, clip_pictures, select_clips
 from .file_names import FileNames
+from .per_video import PerVideoWriter, VideoFinder, landmarks_by_frame, video_rate
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -60,7 +60,7 @@ class FacePart:
     ticks: Sequence[tuple[float, str]] = ()
     streams: Sequence[str] = ()
     pictures: Sequence[ClipPicture] = ()
-    figures: Sequence[MeasuredFigure] = ()
+    figures: Sequence[MeasurementRow] = ()
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class IndexRow:
     reason: str
 
 
-class PageWriter(ByVideo):
+class PageWriter(PerVideoWriter):
     """Writes `<video>.html` for each video, then `index.html`.
 
     Args:
@@ -100,7 +100,7 @@ class PageWriter(ByVideo):
         hashed = video or faces[0].path
         name = printable(faces[0].video or faces[0].name)
         page = f"{self._names.of(faces[0])}.html"
-        label = label_of_video(faces) or "No verdict"
+        label = video_label(faces) or "No verdict"
         self._write(
             page,
             "video.html.j2",
@@ -126,20 +126,20 @@ class PageWriter(ByVideo):
 
     def _part(self, face: VideoResult, video: Path | None) -> FacePart:
         if face.error is not None:
-            return FacePart(face, verdict_words(face))
+            return FacePart(face, describe_verdict(face))
         header = read_header(face.path)
         timeline = _Timeline(face, header)
-        measured = measured_of_face(header, face.fps, face.liveliness)
+        measured = face_measurements(header, face.fps, face.liveliness)
         return FacePart(
             face,
-            verdict_words(face),
+            describe_verdict(face),
             timeline.clips,
             timeline.segments,
             timeline.cuts,
             timeline.ticks,
-            [stream_words(stream, face.clips) for stream in STREAMS],
+            [describe_stream(stream, face.clips) for stream in STREAMS],
             _pictures(face, video, video_rate(face, header)),
-            measured_figures(measured, self._weights),
+            measurement_table(measured, self._weights),
         )
 
     @cached_property
@@ -164,12 +164,12 @@ class PageWriter(ByVideo):
             "weights": self._weights,
             "caveat": CAVEAT,
         }
-        environment.filters |= {"clock": clock}
+        environment.filters |= {"clock": format_time}
         return environment
 
     def _write(self, page: str, template: str, **content: Any) -> None:
         text = self._environment.get_template(template).render(**content)
-        with WholeFile(self._folder / page, errors="replace") as file:
+        with AtomicFile(self._folder / page, errors="replace") as file:
             file.write(text)
 
 
@@ -178,23 +178,23 @@ class _Timeline:
 
     def __init__(self, face: VideoResult, header: dict[str, str]) -> None:
         self._fps = video_rate(face, header)
-        segments = read_segments(header.get("segments"), face.frames)
+        segments = parse_segments(header.get("segments"), face.frames)
         parts = [(one.time, one.time + (one.end - one.start) / self._fps) for one in segments]
         frames = header.get("video_frames", "")
-        announced = int(frames) / self._fps if frames.isdecimal() else 0.0
-        self._length = max(announced, *(end for _, end in parts), 1e-3)
+        frame_count_hint = int(frames) / self._fps if frames.isdecimal() else 0.0
+        self._length = max(frame_count_hint, *(end for _, end in parts), 1e-3)
         self.segments = [
-            self._span(start, end, f"seen from {clock(start)} to {clock(end)}")
+            self._span(start, end, f"seen from {format_time(start)} to {format_time(end)}")
             for start, end in parts
         ]
         self.clips = [self._clip(clip) for clip in face.clips]
-        times = [number_of(word) or 0.0 for word in header.get("shot_times", "").split()]
+        times = [parse_number(word) or 0.0 for word in header.get("shot_times", "").split()]
         self.cuts = [time / self._length for time in times if 0 < time < self._length]
         step = next(
             (one for one in (1, 2, 5, 10, 30, 60, 300, 600, 1800) if self._length / one <= 10), 3600
         )
         moments = range(0, int(self._length) + 1, step)
-        self.ticks = [(moment / self._length, clock(moment)) for moment in moments]
+        self.ticks = [(moment / self._length, format_time(moment)) for moment in moments]
 
     def _span(self, start: float, end: float, said: str = "", **more: Any) -> Span:
         return Span(start / self._length, (end - start) / self._length, said, **more)
@@ -202,7 +202,7 @@ class _Timeline:
     def _clip(self, clip: ClipScore) -> Span:
         end = clip.time + (clip.end - clip.start) / self._fps
         said = (
-            f"{clock(clip.time)} to {clock(end)}: score {clip.score:.2f}, "
+            f"{format_time(clip.time)} to {format_time(end)}: score {clip.score:.2f}, "
             f"g1 {clip.g1:.2f}, g2 {clip.g2:.2f}"
         )
         red, green, blue = score_rgb(clip.score)
@@ -215,7 +215,7 @@ def _pictures(face: VideoResult, video: Path | None, fps: float) -> list[ClipPic
         return []
     try:
         landmarks = landmarks_by_frame(face.path)
-        return clip_pictures(video, clips_to_show(face.clips), landmarks, fps)
+        return clip_pictures(video, select_clips(face.clips), landmarks, fps)
     except InputError as error:
-        say(f"{face.name}: no pictures for the report ({error})")
+        notice(f"{face.name}: no pictures for the report ({error})")
         return []

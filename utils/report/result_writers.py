@@ -12,11 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from ..atomic_write import AtomicFile
 from ..console import printable
 from ..errors import InputError
-from ..verdict.results import VideoResult, label_of_video, video_of
-from ..whole_file import WholeFile
-from .by_video import ByVideo
+from ..verdict.results import VideoResult, video_key, video_label
+from .per_video import PerVideoWriter
 
 CSV_COLUMNS = (
     *("name", "path", "video", "face", "label", "score", "mean", "family", "reasons"),
@@ -36,7 +36,7 @@ class ResultWriter(Protocol):
         ...
 
 
-class LineWriter(ByVideo):
+class LineWriter(PerVideoWriter):
     """A line a classified face: name (path where names meet), label, score, and why it is unclear;
     after the faces of a video with several, a line for the video. Errors are left out.
 
@@ -45,9 +45,9 @@ class LineWriter(ByVideo):
         expected: the files whose results may come, for the width of the first column.
     """
 
-    def __init__(self, tell: Callable[[str], None], expected: Sequence[Path] = ()) -> None:
+    def __init__(self, print_result: Callable[[str], None], expected: Sequence[Path] = ()) -> None:
         super().__init__()
-        self._tell = tell
+        self._tell = print_result
         self._times = Counter(path.name for path in expected)
         self._width = max((len(self._name(path)) for path in expected), default=0)
 
@@ -62,9 +62,9 @@ class LineWriter(ByVideo):
             self._tell(f"{name}  {result.label:<7}  {result.score:.4f}{why}")
 
     def write_video(self, faces: Sequence[VideoResult]) -> None:
-        label = label_of_video(faces)
+        label = video_label(faces)
         if len(faces) > 1 and label:
-            video = printable(faces[0].video or video_of(faces[0])[1])
+            video = printable(faces[0].video or video_key(faces[0])[1])
             name = f"{video} ({len(faces)} faces)"
             self._tell(f"{name:<{self._width}}  {label}")
 
@@ -86,7 +86,7 @@ class JsonWriter:
     """
 
     def __init__(self, path: Path, weights: str, threshold: float) -> None:
-        self._out = WholeFile(path)
+        self._out = AtomicFile(path)
         head = f'"weights": {json.dumps(weights)},\n "threshold": {json.dumps(threshold)}'
         self._out.write(f'{{\n {head},\n "videos": [')
         self._before = "\n"
@@ -137,7 +137,7 @@ class CsvWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        self._out = WholeFile(path)
+        self._out = AtomicFile(path)
         self._rows = csv.DictWriter(self._out, CSV_COLUMNS, lineterminator="\n")
         self._rows.writeheader()
 
@@ -145,7 +145,7 @@ class CsvWriter:
         row = {column: getattr(result, column) for column in CSV_COLUMNS}
         row |= {"clips": len(result.clips), "reasons": "; ".join(result.reasons)}
         texts = {
-            column: _harmless(str(value))
+            column: _escape_cell(str(value))
             for column, value in row.items()
             if value is not None and not isinstance(value, int | float)
         }
@@ -155,6 +155,6 @@ class CsvWriter:
         self._out.close(failed)
 
 
-def _harmless(cell: str) -> str:
+def _escape_cell(cell: str) -> str:
     line = printable(cell)
     return f"'{line}" if line.startswith(FORMULA_MARKS) else line

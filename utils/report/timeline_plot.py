@@ -7,19 +7,19 @@ from pathlib import Path
 
 from ..console import printable
 from ..errors import InputError
-from ..landmark_files.text import read_header
+from ..landmark_files.io import read_header
 from ..verdict.results import VideoResult
-from ..verdict.words import clock
+from ..verdict.words import format_time
 from ..weights.sets import WeightSet
-from .by_video import ByVideo, video_rate
 from .colours import score_rgb
 from .file_names import FileNames
+from .per_video import PerVideoWriter, video_rate
 
 INCHES, ROW_INCHES = 9.0, 2.2
 DOTS_PER_INCH = 110
 
 
-class PlotWriter(ByVideo):
+class PlotWriter(PerVideoWriter):
     """Writes `<video>.png` and `<video>.svg` of each video: a row a face, its clips' scores over
     time, both streams, and the band in which the set is wrong too often.
 
@@ -66,7 +66,7 @@ class PlotWriter(ByVideo):
             values = [getattr(clip, stream) for clip in face.clips]
             axes.plot(middles, values, mark, color="0.2", markersize=5, label=stream)
         axes.set(ylim=(0, 1.02), xlim=(min(times), None), ylabel="score")
-        axes.xaxis.set_major_formatter(lambda value, _: clock(max(0, value)))
+        axes.xaxis.set_major_formatter(lambda value, _: format_time(max(0, value)))
         about = f"face {face.face}: {face.label}, {face.score:.2f}"
         # a name is text, never markup: a dollar sign would begin a formula
         title = f"{printable(face.video or face.name)}   {about}".replace("$", r"\$")

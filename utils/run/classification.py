@@ -10,17 +10,17 @@ import numpy as np
 
 from ..errors import InputError
 from ..landmark_files.formats import align
-from ..landmark_files.segments import read_segments
-from ..landmark_files.text import LandmarkTrack, read_landmarks
-from ..network.classifiers import Classifier, load_classifier, of_likeliest_family, probability
-from ..network.clips import clip_bounds, mean_over_frames, moving_parts, thinning
+from ..landmark_files.io import LandmarkTrack, read_landmarks
+from ..landmark_files.segments import parse_segments
+from ..network.classifiers import Classifier, load_classifier, max_family_probability, probability
+from ..network.clips import clip_bounds, frame_stride, mean_over_frames, moving_ranges
 from ..rigid_motion import liveliness
 from ..shared import ALIGNED, ANY_FORMAT, FAKE_THRESHOLD, FAMILIES, NORMALIZED
 from ..verdict.reliability import (
-    measured_of_face,
-    measured_of_header,
-    reason_of_score,
-    reasons_against,
+    abstain_reasons,
+    face_measurements,
+    header_measurements,
+    out_of_range_reasons,
 )
 from ..verdict.results import FAKE, REAL, UNCLEAR, ClipScore, VideoResult
 from ..video.frames import DEFAULT_FPS
@@ -52,7 +52,7 @@ def stream_scores(g1: np.ndarray, g2: np.ndarray, frames: np.ndarray) -> tuple[f
 
 def clip_scores(g1: np.ndarray, g2: np.ndarray) -> np.ndarray:
     """(clips,): the mean of the streams' probabilities, each of its likeliest family."""
-    return (of_likeliest_family(g1) + of_likeliest_family(g2)) / 2
+    return (max_family_probability(g1) + max_family_probability(g2)) / 2
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class LandmarkClassifier:
             except InputError as error:
                 results[path] = VideoResult(path.name, path, **_face_of(header), error=str(error))
         if jobs:
-            for job, g1, g2 in zip(jobs, *_said_of(self._classifier, jobs), strict=True):
+            for job, g1, g2 in zip(jobs, *_predict_jobs(self._classifier, jobs), strict=True):
                 results[job.path] = self._result(job, g1, g2)
         return [results[path] for path in paths]
 
@@ -121,13 +121,13 @@ class LandmarkClassifier:
             InputError: the format is not what the set reads, or there is no clip.
         """
         weights, landmarks = self.weights, self._in_format(path, track)
-        segments = read_segments(track.header.get("segments"), len(landmarks))
-        fps = measured_of_header(track.header).get("fps", DEFAULT_FPS)
-        step = thinning(fps, weights.frame_rate)
+        segments = parse_segments(track.header.get("segments"), len(landmarks))
+        fps = header_measurements(track.header).get("fps", DEFAULT_FPS)
+        step = frame_stride(fps, weights.frame_rate)
         clips, places, still, lively = [], [], 0, []
         for segment in segments:
             inside = landmarks[segment.start : segment.end]
-            for first, last in moving_parts(inside, fps):
+            for first, last in moving_ranges(inside, fps):
                 still -= last - first
                 part = inside[first:last:step]
                 lively.append(liveliness(inside[first:last], fps))
@@ -164,11 +164,11 @@ class LandmarkClassifier:
         label = FAKE if score >= self._threshold else REAL
         reasons: list[str] = []
         if weights.unclear is not None:
-            measured = measured_of_face(job.track.header, job.fps, job.liveliness)
-            reasons = reasons_against(measured, weights)
-            reasons = reasons or reason_of_score(score, stream_scores(g1, g2, frames), weights)
+            measured = face_measurements(job.track.header, job.fps, job.liveliness)
+            reasons = out_of_range_reasons(measured, weights)
+            reasons = reasons or abstain_reasons(score, stream_scores(g1, g2, frames), weights)
         evidence = mean_over_frames(g1 + g2, frames)
-        streams = of_likeliest_family(g1), of_likeliest_family(g2)
+        streams = max_family_probability(g1), max_family_probability(g2)
         return VideoResult(
             name=job.path.name,
             path=job.path,
@@ -200,7 +200,7 @@ def _no_clip(landmarks: np.ndarray, still: int, step: int, shortest: int) -> str
     return f"{len(landmarks)} frames are too few; {needed} make a clip"
 
 
-def _said_of(
+def _predict_jobs(
     classifier: Classifier, jobs: Sequence[_Job]
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """What both streams say of the clips of each job, (clips, families) each; clips of one length

@@ -18,7 +18,7 @@ def choose_detectors(
     face_detector: str | None,
     landmark_detector: str | None,
     model_weights: Path | None,
-    say: Callable[[str], None],
+    notice: Callable[[str], None],
 ) -> tuple[str, str]:
     """Face and landmark detector, their model files on disk.
 
@@ -41,7 +41,7 @@ def choose_detectors(
     except InputError as error:
         obtain_models(DETECTOR_FILES[FALLBACK], model_weights)
         fetch = f"python -m utils.weights {DEFAULT_LANDMARK_DETECTOR}"
-        say(
+        notice(
             f"using the landmark detector {FALLBACK} in place of {DEFAULT_LANDMARK_DETECTOR}, "
             f"since {error}; `{fetch}` fetches what is missing"
         )
@@ -61,7 +61,7 @@ def runs_on_pytorch(detectors: tuple[str, str], model_weights: Path | None = Non
 def choose_device(
     asked: str,
     detectors: tuple[str, str],
-    say: Callable[[str], None],
+    notice: Callable[[str], None],
     model_weights: Path | None = None,
 ) -> str:
     """`cpu` or `cuda` for `auto`, `cpu` or `cuda`. PyTorch, whose import takes seconds, is asked
@@ -77,7 +77,7 @@ def choose_device(
         if asked == "cuda" and device == "cpu":
             raise InputError("--device cuda: PyTorch finds no CUDA device; use --device cpu")
     if "fan" in detectors and device == "cpu":
-        say("FAN manages about 2 frames a second on two CPU cores, --ld mediapipe over 100")
+        notice("FAN manages about 2 frames a second on two CPU cores, --ld mediapipe over 100")
     return device
 
 

@@ -8,23 +8,21 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 
-from ..console import EXIT_DONE, EXIT_FAILED, progress, say
+from ..atomic_write import remove_stale_partials
+from ..console import EXIT_DONE, EXIT_FAILED, notice, progress
 from ..errors import InputError
 from ..inputs import list_files
-from ..landmark_files.text import output_names, read_header
-from ..locations import at_address
+from ..landmark_files.io import output_names, read_header
+from ..locations import is_remote
 from ..video.frames import IMAGE_PATTERN, VIDEO_SUFFIXES
-from ..whole_file import remove_abandoned
-from .cluster import Cluster
-from .delivery import DeliveringExtractor, Finished
+from .executor import Executor, WorkerDied
+from .remote_extraction import ExistingOutputs, RemoteExtractor
 from .run_log import RunLog
-from .shared_fan import sharing_fan
 from .video_extraction import ExtractionOptions, VideoReport
-from .workers import Died, run_in_workers
 
 
 def list_videos(
-    inputs: list[Path], recursive: bool = False, say: Callable[[str], None] = lambda line: None
+    inputs: list[Path], recursive: bool = False, notice: Callable[[str], None] = lambda line: None
 ) -> list[Path]:
     """The videos that folders, files, image sequences and lists name; a folder's are those with a
     video's suffix.
@@ -38,25 +36,25 @@ def list_videos(
         "no videos in this folder; give another one with -i",
         recursive,
         lambda path: path.exists() or bool(IMAGE_PATTERN.search(path.name)),
-        say,
+        notice,
     )
 
 
 def extract_each(
-    videos: Sequence[Path], options: ExtractionOptions, cluster: Cluster | None = None
+    videos: Sequence[Path], options: ExtractionOptions, executor: Executor | None = None
 ) -> Iterator[tuple[Path, VideoReport]]:
     """The main face's landmark file of each video and what came of it, as they are done; first
     those whose landmarks are there already.
 
     Args:
-        cluster: where the videos are extracted; None: on this machine.
+        executor: where the videos are extracted; None: in this process.
 
     Raises:
         InputError: two videos of one name, a log or a detector that cannot be had.
     """
     names = output_names(list(videos))
     outputs = {video: options.output_path / name for video, name in zip(videos, names, strict=True)}
-    log, finished = RunLog(options.log_file), Finished(options.output_path)
+    log, finished = RunLog(options.log_file), ExistingOutputs(options.output_path)
     jobs = []
     for video, output in outputs.items():
         if not options.overwrite and _are_landmarks_of(video, output, finished):
@@ -68,15 +66,15 @@ def extract_each(
         _prepare_folder(options.output_path, "-o")
     if jobs and options.visualize:
         _prepare_folder(options.visualize_path, "--visualize_path")
-    for report in _run(jobs, options, cluster) if jobs else ():
+    for report in _run(jobs, options, executor) if jobs else ():
         if report.notice:
-            say(f"{report.video}: {report.notice}")
+            notice(f"{report.video}: {report.notice}")
         log.note(report)
         yield outputs[report.video], report
 
 
 def extract_videos(
-    videos: list[Path], options: ExtractionOptions, cluster: Cluster | None = None
+    videos: list[Path], options: ExtractionOptions, executor: Executor | None = None
 ) -> int:
     """Extracts videos, skipping those whose landmarks exist.
 
@@ -87,25 +85,25 @@ def extract_videos(
         InputError: two videos of one name, a log or a detector that cannot be had.
     """
     counts: Counter[str] = Counter()
-    for _, report in extract_each(videos, options, cluster):
+    for _, report in extract_each(videos, options, executor):
         if report.error:
-            say(report.error)
+            notice(report.error)
         counts["skipped" if report.skipped else "failed" if report.error else "extracted"] += 1
     if counts["skipped"]:
-        say(f"{counts['skipped']} videos had landmarks already (--overwrite redoes them)")
-    say(
+        notice(f"{counts['skipped']} videos had landmarks already (--overwrite redoes them)")
+    notice(
         f"{counts['extracted']} extracted to {options.output_path}, {counts['skipped']} skipped, "
         f"{counts['failed']} failed"
     )
     return EXIT_FAILED if counts["failed"] else EXIT_DONE
 
 
-def _are_landmarks_of(video: Path, output: Path, finished: Finished) -> bool:
+def _are_landmarks_of(video: Path, output: Path, finished: ExistingOutputs) -> bool:
     """Whether a landmark file is of this video, not of another of its name; at an address the name
     decides."""
     if not finished.holds(output):
         return False
-    if at_address(output) or at_address(video):
+    if is_remote(output) or is_remote(video):
         return True
     try:
         size = read_header(output).get("video_bytes") if video.is_file() else None
@@ -113,13 +111,13 @@ def _are_landmarks_of(video: Path, output: Path, finished: Finished) -> bool:
         size = None
     if size is None or size == str(video.stat().st_size):
         return True
-    say(f"{output}: holds the landmarks of another {video.name}; extracted anew")
+    notice(f"{output}: holds the landmarks of another {video.name}; extracted anew")
     return False
 
 
 def _prepare_folder(folder: Path, flag: str) -> None:
     """Raises InputError where nothing can be written: before the work, not in its midst."""
-    if at_address(folder):
+    if is_remote(folder):
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -127,36 +125,32 @@ def _prepare_folder(folder: Path, flag: str) -> None:
         raise InputError(f"{folder}: cannot be made ({error.strerror}); choose {flag}") from None
     if not os.access(folder, os.W_OK):
         raise InputError(f"{folder}: cannot be written; choose another folder with {flag}")
-    remove_abandoned(folder)
+    remove_stale_partials(folder)
 
 
 def _run(
-    jobs: list[tuple[Path, Path]], options: ExtractionOptions, cluster: Cluster | None
+    jobs: list[tuple[Path, Path]], options: ExtractionOptions, executor: Executor | None
 ) -> Iterator[VideoReport]:
-    if cluster is None and not (options.isolated and len(jobs) > 1):
+    if executor is None or (len(jobs) == 1 and not executor.distributed):
         yield from _run_here(jobs, options)
         return
-    workers = min(options.workers, len(jobs))
-    run = cluster.run if cluster is not None else partial(run_in_workers, workers=workers)
-    with sharing_fan(options, cluster) as options_of_workers:
-        yield from _run_in_processes(jobs, options_of_workers, run)
+    yield from _run_in_processes(jobs, options, executor)
     for folder in (options.output_path, options.visualize_path):
-        remove_abandoned(folder)  # what workers that were killed had begun
+        remove_stale_partials(folder)  # left by workers that were killed
 
 
 def _run_here(jobs: list[tuple[Path, Path]], options: ExtractionOptions) -> Iterator[VideoReport]:
-    extractor = DeliveringExtractor(options)
+    extractor = RemoteExtractor(options)
     for video, output in progress(jobs, desc="videos", unit="video"):
         yield extractor.extract(video, output, show_progress=True)
 
 
 def _run_in_processes(
-    jobs: list[tuple[Path, Path]], options: ExtractionOptions, run: Callable
+    jobs: list[tuple[Path, Path]], options: ExtractionOptions, executor: Executor
 ) -> Iterator[VideoReport]:
-    """`run`: `run_in_workers`, or a cluster's."""
-    done = run(partial(_work, options), jobs, start=partial(_start_worker, options))
+    done = executor.run(partial(_work, options), jobs, start=partial(_start_worker, options))
     for (video, _), report in progress(done, desc="videos", unit="video", total=len(jobs)):
-        if isinstance(report, Died):
+        if isinstance(report, WorkerDied):
             reason = f"reading it killed its worker ({report}); the others go on"
             report = VideoReport(video, error=f"{video}: {reason}")
         yield report
@@ -171,8 +165,8 @@ def _start_worker(options: ExtractionOptions) -> None:
 
 
 @cache
-def _process_extractor(options: ExtractionOptions) -> DeliveringExtractor:
-    return DeliveringExtractor(options)
+def _process_extractor(options: ExtractionOptions) -> RemoteExtractor:
+    return RemoteExtractor(options)
 
 
 def _work(options: ExtractionOptions, job: tuple[Path, Path]) -> VideoReport:

@@ -39,7 +39,7 @@ class LandmarkSource:
     notice: str = ""
 
 
-def header_of_video(
+def video_header(
     video: Video, source: LandmarkSource, frames_lost: int, crop: str
 ) -> dict[str, Any]:
     """What the files of all faces of a video tell."""
@@ -63,7 +63,7 @@ def header_of_video(
     }
 
 
-def header_of_face(face: FaceTrack, report: FaceReport, source: LandmarkSource) -> dict[str, Any]:
+def face_header(face: FaceTrack, report: FaceReport, source: LandmarkSource) -> dict[str, Any]:
     """What is told of one face."""
     poses = head_poses(face.landmarks, face.frame_width, face.frame_height)
     quartiles = {
@@ -86,7 +86,7 @@ def header_of_face(face: FaceTrack, report: FaceReport, source: LandmarkSource) 
     }
 
 
-def face_of_header(path: Path, header: dict[str, str]) -> FaceReport | None:
+def parse_face_report(path: Path, header: dict[str, str]) -> FaceReport | None:
     """What a file's header tells of its face; None where another program wrote it."""
     try:
         return FaceReport(

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from ..console import printable, say
+from ..console import notice, printable
 from ..errors import InputError
-from ..landmark_files.text import faces_beside, read_header
-from ..locations import at_address
-from .file_headers import face_of_header
+from ..landmark_files.io import other_face_files, read_header
+from ..locations import is_remote
+from .file_headers import parse_face_report
 from .video_extraction import VideoReport
 
 _LINE = re.compile(r"(.*) -?\d+\.\d{4} \d{4}-\d\d-\d\dT\S+ frames=")
@@ -55,14 +55,14 @@ class RunLog:
                 with self._path.open("ab", buffering=0) as log:
                     log.write(lines)
             except OSError as error:
-                say(f"{self._path}: lacks {report.video.name} ({error.strerror})")
+                notice(f"{self._path}: lacks {report.video.name} ({error.strerror})")
 
     def note_earlier(self, video: Path, main: Path) -> None:
         """Logs a video whose landmarks were there already, if its line is missing."""
-        if printable(video.name) in self._earlier or at_address(main):
+        if printable(video.name) in self._earlier or is_remote(main):
             return
-        headers = [(path, read_header(path)) for path in (main, *faces_beside(main))]
-        faces = [face_of_header(*one) for one in headers]
+        headers = [(path, read_header(path)) for path in (main, *other_face_files(main))]
+        faces = [parse_face_report(*one) for one in headers]
         frames = headers[0][1].get("video_frames", "")
         if None not in faces and frames.isdecimal():
             self.note(VideoReport(video, frames=int(frames), faces=tuple(filter(None, faces))))

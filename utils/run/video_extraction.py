@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,36 +19,37 @@ from ..errors import InputError
 from ..face_tracks import FaceTrack, track_of_landmarks
 from ..FaceDetector import make_face_detector
 from ..FaceDetector.interface import FaceDetector
-from ..landmark_files.crop_boxes import describe_boxes
+from ..landmark_files.crop_boxes import format_boxes
+from ..landmark_files.io import LandmarkTrack, face_path, remove_stale_outputs, write_landmarks
 from ..landmark_files.precomputed import find_precomputed, read_precomputed
-from ..landmark_files.segments import describe_segments
-from ..landmark_files.text import LandmarkTrack, face_path, make_way, write_landmarks
+from ..landmark_files.segments import format_segments
 from ..landmark_utils import (
     CalibratedTrack,
     calibrate_landmarks,
     cut_faces,
     detect_faces,
+    group_by_identity,
     normalize_landmarks,
-    tell_people_apart,
-    worth_a_file,
+    qualifies_for_output,
 )
 from ..LandmarkDetector import make_landmark_detector
 from ..LandmarkDetector.interface import LandmarkDetector
-from ..shared import NORMALIZED, STILL_MOVEMENT
-from ..tracking.following import FaceTracker
+from ..shared import NORMALIZED, STILL_THRESHOLD
+from ..tracking.face_tracker import FaceTracker
 from ..tracking.identity import FaceEmbedder, IdentitySampler
-from ..tracking.pose import upright_turns
+from ..tracking.pose import upright_quarter_turns
 from ..video.face_spool import FaceSpool
 from ..video.frames import DEFAULT_FPS, Video
 from ..video.prefetch import Prefetch
 from ..video.shots import mark_shots
 from ..video.visualization import DrawnFace, draw_faces
 from ..weights.detector_models import DLIB_EMBEDDING, obtain_model
-from .file_headers import FaceReport, LandmarkSource, header_of_face, header_of_video
+from .detector_choice import DEFAULT_FACE_DETECTOR, DEFAULT_LANDMARK_DETECTOR
+from .file_headers import FaceReport, LandmarkSource, face_header, video_header
 
 TURN_SECONDS = 1e-4  # that a thread may hold Python's lock while another waits
 AHEAD_PIXELS = 10_000_000  # that are decoded ahead, of pictures; but
-FEWEST_AHEAD, MOST_AHEAD = 4, 32  # pictures
+MIN_AHEAD, MAX_AHEAD = 4, 32  # pictures
 FEW_DETECTIONS = 0.5  # a video that shows its face in fewer of its frames gets a notice
 Item = TypeVar("Item")
 
@@ -58,10 +59,8 @@ class ExtractionOptions:
     """What the flags of `extract_landmarks.py` say; paths are relative to the working directory.
 
     `faces` is how many a video may have, 0 for all; `calibration` empty for the landmark detector's
-    own. `isolated`: several videos are extracted in processes of their own, so that one that
-    crashes its decoder costs no other. `threads_each`: that a worker on a cluster may use; 0: the
-    machine's cores are dealt out among the workers. `network`: the `FanNetwork` that videos share,
-    if they do.
+    own. `threads_each`: that a worker on a cluster may use; 0: the
+    machine's cores are dealt out among the workers.
     """
 
     output_path: Path = Path("landmarks_new")
@@ -69,8 +68,8 @@ class ExtractionOptions:
     visualize_path: Path = Path("visualize")
     visualize_format: str = "avi"
     log_file: Path = Path("landmark_logs.txt")
-    face_detector: str = "dlib"
-    landmark_detector: str = "dlib"
+    face_detector: str = DEFAULT_FACE_DETECTOR
+    landmark_detector: str = DEFAULT_LANDMARK_DETECTOR
     faces: int = 0
     calibration: str = ""
     crop: str = "stable"
@@ -84,9 +83,7 @@ class ExtractionOptions:
     model_weights: Path | None = None
     precomputed: Path | None = None
     thorough: bool = False
-    isolated: bool = False
     threads_each: int = 0
-    network: Any = field(default=None, compare=False)
 
     @property
     def threads(self) -> int:
@@ -119,17 +116,17 @@ class VideoExtractor:
     def __init__(self, options: ExtractionOptions) -> None:
         self._options = options
         fan_on_gpu = options.landmark_detector == "fan" and options.device != "cpu"
-        self._cores = Cores(options.threads, gpu=fan_on_gpu or options.network is not None)
+        self._cores = Cores(options.threads, gpu=fan_on_gpu)
         self._detectors = None if options.precomputed else _make_detectors(options, self._cores)
         self._embedder = None if options.precomputed else _make_embedder(options)
 
     def extract(self, path: Path, output: Path, show_progress: bool) -> VideoReport:
         """Writes the landmark files of a video; what is wrong with it ends in the report."""
         try:
-            with _quick_turns(), self._open(path) as video:
+            with _short_switch_interval(), self._open(path) as video:
                 return self._extract(video, output, show_progress)
         except InputError as error:
-            return VideoReport(path, error=_about(path, str(error)))
+            return VideoReport(path, error=_prefix_path(path, str(error)))
         except Exception as error:
             if os.environ.get("LRNET_DEBUG"):
                 raise
@@ -145,7 +142,7 @@ class VideoExtractor:
             return next(videos)
 
     def _extract(self, video: Video, output: Path, show_progress: bool) -> VideoReport:
-        watch = _Watch(video, self._options.timeout, show_progress)
+        watch = _ProgressPrefetch(video, self._options.timeout, show_progress)
         with FaceSpool() as spool:
             faces, source = self._find_faces(video, spool, watch)
             frames_lost = video.frames_lost
@@ -157,7 +154,7 @@ class VideoExtractor:
         return VideoReport(video.path, "", "; ".join(notices), source.frames, tuple(reports))
 
     def _find_faces(
-        self, video: Video, spool: FaceSpool, watch: _Watch
+        self, video: Video, spool: FaceSpool, watch: _ProgressPrefetch
     ) -> tuple[list[FaceTrack], LandmarkSource]:
         """The faces that get a file, the main one first."""
         if self._detectors is None:
@@ -169,10 +166,10 @@ class VideoExtractor:
         sampler = IdentitySampler(self._embedder, video.fps)
         keep = None if options.thorough or calibration == "none" else spool
         frames = mark_shots(video.frames())
-        with watch(frames, "detect", video.announced, self._cores) as watched:
+        with watch(frames, "detect", video.frame_count_hint, self._cores) as watched:
             found = detect_faces(watched, tracker, video.fps, keep, sampler)
-        people = tell_people_apart(found)
-        faces = [people[0], *(face for face in people[1:] if worth_a_file(face))]
+        people = group_by_identity(found)
+        faces = [people[0], *(face for face in people[1:] if qualifies_for_output(face))]
         more = {"detect_every": tracker.detect_every}
         source = LandmarkSource(
             face_detector.name,
@@ -194,8 +191,8 @@ class VideoExtractor:
             found.landmarks, found.detected, *size, found.score, fps=video.fps
         )
         covered, notice = len(found.landmarks), ""
-        if video.announced and covered < video.announced:
-            notice = f"{found.path} covers {covered} of {video.announced} frames"
+        if video.frame_count_hint and covered < video.frame_count_hint:
+            notice = f"{found.path} covers {covered} of {video.frame_count_hint} frames"
         calibration = self._options.calibration or "published"
         origin = {"precomputed": found.path.name}
         name = "precomputed"
@@ -204,14 +201,19 @@ class VideoExtractor:
         )
 
     def _calibrate(
-        self, video: Video, face: FaceTrack, source: LandmarkSource, spool: FaceSpool, watch: _Watch
+        self,
+        video: Video,
+        face: FaceTrack,
+        source: LandmarkSource,
+        spool: FaceSpool,
+        watch: _ProgressPrefetch,
     ) -> CalibratedTrack:
         crops = face.crops(self._options.crop)
         if source.calibration == "none":
             return normalize_landmarks(face, crops)
         pieces = list(zip(face.segments, crops, strict=True))
-        if all(spool.holds(one.run, one.start, boxes) for one, boxes in pieces):
-            parts = [spool.faces(one.run, one.start, boxes) for one, boxes in pieces]
+        if all(spool.holds(one.tracklet, one.start, boxes) for one, boxes in pieces):
+            parts = [spool.faces(one.tracklet, one.start, boxes) for one, boxes in pieces]
             cut: Iterator[np.ndarray] = chain.from_iterable(parts)
         else:
             cut = cut_faces(video.pictures(), face.numbers, crops)
@@ -224,7 +226,7 @@ class VideoExtractor:
         output: Path,
         faces: Sequence[FaceTrack],
         calibrated: Sequence[CalibratedTrack],
-        watch: _Watch,
+        watch: _ProgressPrefetch,
     ) -> None:
         drawn = [
             DrawnFace(
@@ -235,7 +237,7 @@ class VideoExtractor:
             )
             for number, (face, track) in enumerate(zip(faces, calibrated, strict=True), start=1)
         ]
-        with watch(video.pictures(), "draw", video.announced) as watched:
+        with watch(video.pictures(), "draw", video.frame_count_hint) as watched:
             draw_faces(
                 watched,
                 drawn,
@@ -259,7 +261,7 @@ class VideoExtractor:
         A run that is killed in between leaves faces 2 to some number, without a gap.
         """
         try:
-            make_way(output, len(faces))
+            remove_stale_outputs(output, len(faces))
         except OSError as error:
             raise InputError(f"{output}: cannot be written ({error.strerror})") from None
         reports = []
@@ -271,24 +273,24 @@ class VideoExtractor:
             )
         jobs = list(enumerate(zip(faces, calibrated, reports, strict=True), start=1))
         for number, (face, track, report) in (*jobs[1:], jobs[0]):
-            turns = upright_turns(face.landmarks)
+            turns = upright_quarter_turns(face.landmarks)
             header = {
-                **header_of_video(video, source, frames_lost, self._options.crop),
-                **header_of_face(face, report, source),
+                **video_header(video, source, frames_lost, self._options.crop),
+                **face_header(face, report, source),
                 "face": f"{number} of {len(faces)}",
-                "segments": describe_segments((s.numbers, s.times) for s in face.segments),
-                "crop_boxes": describe_boxes(chain(*face.crops(self._options.crop))),
+                "segments": format_segments((s.numbers, s.times) for s in face.segments),
+                "crop_boxes": format_boxes(chain(*face.crops(self._options.crop))),
             }
             landmarks = track.landmarks
             if turns:
                 header["turned"] = 90 * turns
-                landmarks = _turn_upright(landmarks, turns)
+                landmarks = _rotate_upright(landmarks, turns)
             write_landmarks(report.file, LandmarkTrack(landmarks, NORMALIZED, header))
         return reports
 
 
 @contextmanager
-def _quick_turns() -> Iterator[None]:
+def _short_switch_interval() -> Iterator[None]:
     """Lets the thread that decodes and the one that looks at pictures take turns sooner.
 
     Each works a few milliseconds a frame, mostly in compiled code; when it comes back, Python lets
@@ -302,28 +304,28 @@ def _quick_turns() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _turn_upright(landmarks: np.ndarray, turns: int) -> np.ndarray:
+def _rotate_upright(landmarks: np.ndarray, turns: int) -> np.ndarray:
     """Normalized landmarks, turned counter-clockwise about the crop's middle by quarter turns."""
     x, y = landmarks[..., 0], landmarks[..., 1]
     return np.stack({1: (y, -x), 2: (-x, -y), 3: (-y, x)}[turns], axis=-1)
 
 
-class _Watch:
+class _ProgressPrefetch:
     """Pictures made in a thread, ahead of their use, with a progress bar."""
 
     def __init__(self, video: Video, timeout: float, show_progress: bool) -> None:
         self._name = video.path.name
         self._timeout = timeout or None
-        self._show = show_progress
+        self._to_bgr = show_progress
         ahead = AHEAD_PIXELS // (video.width * video.height)
-        self._ahead = min(max(ahead, FEWEST_AHEAD), MOST_AHEAD)
+        self._ahead = min(max(ahead, MIN_AHEAD), MAX_AHEAD)
 
     @contextmanager
     def __call__(
         self, items: Iterable[Item], task: str, total: int, cores: Cores | None = None
     ) -> Iterator[Iterable[Item]]:
         with Prefetch(items, self._ahead, self._timeout, cores) as prefetched:
-            if not self._show:
+            if not self._to_bgr:
                 yield prefetched
                 return
             name = f"{self._name} {task}"
@@ -332,7 +334,7 @@ class _Watch:
                 yield bar
 
 
-def _about(video: Path, reason: str) -> str:
+def _prefix_path(video: Path, reason: str) -> str:
     return reason if reason.startswith(str(video)) else f"{video}: {reason}"
 
 
@@ -340,7 +342,7 @@ def _notices(face: FaceTrack, source: LandmarkSource, frames_lost: int) -> Itera
     share = face.detected.sum() / source.frames
     if share < FEW_DETECTIONS:
         yield f"the face is seen in {share:.0%} of the frames only; do not trust its score"
-    if face.movement < STILL_MOVEMENT:
+    if face.movement < STILL_THRESHOLD:
         yield "nothing moves in the face: it is a still picture"
     if frames_lost:
         yield f"{frames_lost} damaged frames left out"
@@ -352,9 +354,7 @@ def _make_detectors(
     where = options.device, options.model_weights
     return (
         make_face_detector(options.face_detector, *where),
-        make_landmark_detector(
-            options.landmark_detector, *where, options.precision, cores, options.network
-        ),
+        make_landmark_detector(options.landmark_detector, *where, options.precision, cores),
     )
 
 

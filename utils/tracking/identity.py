@@ -1,4 +1,4 @@
-"""Who is who: runs of one person are joined across gaps and cuts, runs of two are split.
+"""Who is who: tracklets of one person are joined across gaps and cuts, tracklets of two are split.
 
 dlib's face embedding (a ResNet, 128 numbers; King 2017) puts faces of one person near each other.
 Measured on the 18 real training videos and LRNet's two: parts of one video lie at most 0.35 apart
@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
-SAME_PERSON = 0.45  # mean distance of embeddings up to which two runs show one person
-ANOTHER_PERSON = 0.45  # within a run: from here on it has gone over to somebody else
+SAME_IDENTITY_DISTANCE = (
+    0.45  # mean distance of embeddings up to which two tracklets show one person
+)
+IDENTITY_CHANGE_DISTANCE = 0.45  # a tracklet whose halves are further apart switched person
 SAMPLE_SECONDS = 1.0  # between two looks at a face
-FEW_SAMPLES = 5  # of a run that is alone
+FEW_SAMPLES = 5  # of a tracklet that is alone
 CHIP_PIXELS = 150
 MARGIN = 0.6  # of the face's size, for the cut-out that the chip is made of
 
@@ -61,8 +63,8 @@ class FaceEmbedder:
 
 
 @dataclass
-class RunSamples:
-    """What is kept of a run to know its person by: frames of the run, and their embeddings."""
+class TrackletSamples:
+    """Face chips sampled from a tracklet, their frames and their embeddings."""
 
     at: list[int] = field(default_factory=list)
     chips: list[np.ndarray] = field(default_factory=list)
@@ -74,7 +76,7 @@ class RunSamples:
 
 
 class IdentitySampler:
-    """Looks at every run about once a second; embeds only where there are several runs.
+    """Looks at every tracklet about once a second; embeds only where there are several tracklets.
 
     Args:
         embedder: or None, where dlib's model cannot be had: then nobody is known again.
@@ -84,31 +86,31 @@ class IdentitySampler:
     def __init__(self, embedder: FaceEmbedder | None, fps: float) -> None:
         self._embedder = embedder
         self._period = max(1, round(SAMPLE_SECONDS * fps))
-        self.runs: dict[int, RunSamples] = {}
+        self.tracklets: dict[int, TrackletSamples] = {}
 
-    def see(self, run: int, index: int, frame: np.ndarray, landmarks: np.ndarray) -> None:
-        """Frame `index` of a run shows `landmarks` (68, 2) in `frame`."""
+    def see(self, tracklet: int, index: int, frame: np.ndarray, landmarks: np.ndarray) -> None:
+        """Frame `index` of a tracklet shows `landmarks` (68, 2) in `frame`."""
         if self._embedder is None:
             return
-        samples = self.runs.setdefault(run, RunSamples())
+        samples = self.tracklets.setdefault(tracklet, TrackletSamples())
         due = index in (2, self._period // 2) or (index and index % self._period == 0)
-        alone = len(self.runs) == 1
+        alone = len(self.tracklets) == 1
         if due and not (alone and len(samples.at) >= FEW_SAMPLES):
             samples.at.append(index)
             samples.chips.append(self._embedder.chip(frame, landmarks))
-        if not alone and (due or index == 0):  # a run's first frame may end another's being alone
+        if not alone and (due or index == 0):  # a second tracklet: the first is no longer alone
             self._embed_waiting()
 
     def _embed_waiting(self) -> None:
         assert self._embedder is not None
-        for samples in self.runs.values():
+        for samples in self.tracklets.values():
             while samples.chips:
                 samples.embeddings.append(self._embedder.embed(samples.chips.pop(0)))
 
 
-def change_of_person(embeddings: Sequence[np.ndarray]) -> int | None:
-    """The sample with which a run goes over to somebody else, or None."""
-    best, place = ANOTHER_PERSON, None
+def find_identity_change(embeddings: Sequence[np.ndarray]) -> int | None:
+    """The sample with which a tracklet goes over to somebody else, or None."""
+    best, place = IDENTITY_CHANGE_DISTANCE, None
     for index in range(1, len(embeddings)):
         before = np.mean(embeddings[:index], axis=0)
         after = np.mean(embeddings[index:], axis=0)
@@ -118,19 +120,19 @@ def change_of_person(embeddings: Sequence[np.ndarray]) -> int | None:
     return place
 
 
-def join_people(
+def cluster_identities(
     means: Sequence[np.ndarray | None], spans: Sequence[tuple[int, int]]
 ) -> list[list[int]]:
-    """Runs that show one person; each run is in one of the lists.
+    """Tracklets that show one person; each tracklet is in one of the lists.
 
-    The two people whose runs are nearest on average are joined, again and again, until all are
-    further apart than `SAME_PERSON`. Who is seen at one time twice is not one person.
+    The two people whose tracklets are nearest on average are joined, again and again, until all are
+    further apart than `SAME_IDENTITY_DISTANCE`. Who is seen at one time twice is not one person.
 
     Args:
-        means: each run's mean embedding, or None where there is none: it stays alone.
-        spans: first and last frame of each run.
+        means: each tracklet's mean embedding, or None where there is none: it stays alone.
+        spans: first and last frame of each tracklet.
     """
-    people = [[run] for run in range(len(means))]
+    people = [[tracklet] for tracklet in range(len(means))]
 
     def together(one: list[int], other: list[int]) -> bool:
         return any(
@@ -150,7 +152,7 @@ def join_people(
             for b in range(a + 1, len(people))
         ]
         nearest, a, b = min(pairs)
-        if nearest > SAME_PERSON:
+        if nearest > SAME_IDENTITY_DISTANCE:
             break
         people[a] += people.pop(b)
     return [sorted(person) for person in people]

@@ -13,7 +13,7 @@ POINTS = (30, 8, 36, 45, 48, 54)
 HEAD = np.array(
     [(0, 0, 0), (0, 66, 13), (-45, -34, 27), (45, -34, 27), (-30, 30, 25), (30, 30, 25)], float
 )
-MOST_FRAMES = 60  # of a track that are looked at
+MAX_FRAMES = 60  # of a track that are looked at
 
 
 def head_poses(landmarks: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -29,11 +29,11 @@ def head_poses(landmarks: np.ndarray, width: int, height: int) -> np.ndarray:
     """
     focal = float(max(width, height))
     camera = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
-    chosen = np.linspace(0, len(landmarks) - 1, min(len(landmarks), MOST_FRAMES)).astype(int)
+    chosen = np.linspace(0, len(landmarks) - 1, min(len(landmarks), MAX_FRAMES)).astype(int)
     poses = []
     for frame in landmarks[chosen]:
-        turn = upright_turns(frame[None])
-        points = turn_landmarks(frame, turn, width, height)[list(POINTS)]
+        turn = upright_quarter_turns(frame[None])
+        points = rotate_landmarks(frame, turn, width, height)[list(POINTS)]
         ok, rotation, _ = cv2.solvePnP(HEAD, points, camera, None, flags=cv2.SOLVEPNP_SQPNP)
         if not ok:
             continue
@@ -45,7 +45,7 @@ def head_poses(landmarks: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.array(poses).reshape(-1, 3)
 
 
-def upright_turns(landmarks: np.ndarray) -> int:
+def upright_quarter_turns(landmarks: np.ndarray) -> int:
     """By how many quarter turns, clockwise as seen, faces (frames, 68, 2) are turned: 0 to 3."""
     across = landmarks[:, LEFT_EYE].mean(axis=1) - landmarks[:, RIGHT_EYE].mean(axis=1)
     lengths = np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
@@ -53,10 +53,10 @@ def upright_turns(landmarks: np.ndarray) -> int:
     return int(np.rint(np.arctan2(mean[1], mean[0]) / (np.pi / 2))) % 4
 
 
-def turn_landmarks(landmarks: np.ndarray, turns: int, width: float, height: float) -> np.ndarray:
+def rotate_landmarks(landmarks: np.ndarray, turns: int, width: float, height: float) -> np.ndarray:
     """Landmarks (..., 2) of a frame that is turned counter-clockwise by quarter turns.
 
-    A face that `upright_turns` finds turned by so many stands upright then.
+    A face that `upright_quarter_turns` finds turned by so many stands upright then.
     """
     x, y = landmarks[..., 0], landmarks[..., 1]
     turned = {0: (x, y), 1: (y, width - x), 2: (width - x, height - y), 3: (height - y, x)}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..shared import STILL_MOVEMENT
+from ..shared import STILL_THRESHOLD
 from ..weights.sets import WeightSet
 
-Measured = Mapping[str, float]
-HIGHEST_FPS = 1000.0  # more is no frame rate
+Measurements = Mapping[str, float]
+MAX_FPS = 1000.0  # more is no frame rate
 # What a set's `ranges` can bound: how to tell too little and too much of it.
 _TOO_LITTLE = {
     "eye_pixels": "the face has {value:.0f} pixels between the eyes; {bound:.0f} are needed",
@@ -43,7 +43,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True)
-class MeasuredFigure:
+class MeasurementRow:
     """A figure for people: what it is, its value, what is needed, and whether it lies outside."""
 
     name: str
@@ -52,7 +52,7 @@ class MeasuredFigure:
     outside: bool
 
 
-def measured_of_header(header: Mapping[str, str]) -> dict[str, float]:
+def header_measurements(header: Mapping[str, str]) -> dict[str, float]:
     """The figures of a landmark file's header that a verdict can use.
 
     `share_of_frames` is of the frames in the face's own segments; angles are the median, unsigned.
@@ -60,30 +60,30 @@ def measured_of_header(header: Mapping[str, str]) -> dict[str, float]:
     """
     measured: dict[str, float] = {}
     for key in ("eye_pixels", "fps", "seconds", "score", "trusted_share", "movement"):
-        value = number_of(header.get(key, ""))
-        if value is not None and (key != "fps" or 0 < value <= HIGHEST_FPS):
+        value = parse_number(header.get(key, ""))
+        if value is not None and (key != "fps" or 0 < value <= MAX_FPS):
             measured[key] = value
-    seen, frames = (number_of(header.get(key, "")) for key in ("frames_with_face", "frames"))
+    seen, frames = (parse_number(header.get(key, "")) for key in ("frames_with_face", "frames"))
     if seen is not None and frames:
         measured["share_of_frames"] = seen / frames
     for key in ("yaw", "pitch"):
         quartiles = header.get(key, "").split()
-        middle = number_of(quartiles[1]) if len(quartiles) == 3 else None
+        middle = parse_number(quartiles[1]) if len(quartiles) == 3 else None
         if middle is not None:
             measured[key] = abs(middle)
     return measured
 
 
-def measured_of_face(
+def face_measurements(
     header: Mapping[str, str], fps: float | None, liveliness: float | None
 ) -> dict[str, float]:
     """A header's figures, and over them those of what was read of the face; None: not measured."""
     read = {"fps": fps, "liveliness": liveliness}
     known = {key: value for key, value in read.items() if value is not None}
-    return measured_of_header(header) | known
+    return header_measurements(header) | known
 
 
-def number_of(text: str) -> float | None:
+def parse_number(text: str) -> float | None:
     """The number that a header's word tells; None where it tells none."""
     try:
         value = float(text)
@@ -92,7 +92,7 @@ def number_of(text: str) -> float | None:
     return value if abs(value) < 1e9 else None
 
 
-def reasons_against(measured: Measured, weights: WeightSet) -> list[str]:
+def out_of_range_reasons(measured: Measurements, weights: WeightSet) -> list[str]:
     """Why the set's word counts for nothing with this face; empty where it counts."""
     reasons = []
     for name, (least, most) in weights.ranges.items():
@@ -105,12 +105,12 @@ def reasons_against(measured: Measured, weights: WeightSet) -> list[str]:
         if most is not None and value > most:
             text = _TOO_MUCH.get(name, f"{name} is {{value:.3g}}; up to {{bound:.3g}} is known")
             reasons.append(text.format(value=value, bound=most))
-    if measured.get("movement", 1.0) < STILL_MOVEMENT:
+    if measured.get("movement", 1.0) < STILL_THRESHOLD:
         reasons.append("nothing moves in the face: it is a still picture")
     return reasons
 
 
-def reason_of_score(score: float, of_streams: Sequence[float], weights: WeightSet) -> list[str]:
+def abstain_reasons(score: float, of_streams: Sequence[float], weights: WeightSet) -> list[str]:
     """Why a score does not decide, if it does not.
 
     Args:
@@ -126,11 +126,11 @@ def reason_of_score(score: float, of_streams: Sequence[float], weights: WeightSe
     return []
 
 
-def measured_figures(measured: Measured, weights: WeightSet) -> list[MeasuredFigure]:
+def measurement_table(measured: Measurements, weights: WeightSet) -> list[MeasurementRow]:
     """Everything that was measured of a face, beside the range in which the set's word counts."""
     ranges = dict(weights.ranges)
     if weights.unclear is not None:
-        ranges["movement"] = (STILL_MOVEMENT, None)
+        ranges["movement"] = (STILL_THRESHOLD, None)
     figures = []
     for key, (name, form) in _NAMES.items():
         if key not in measured:
@@ -139,5 +139,5 @@ def measured_figures(measured: Measured, weights: WeightSet) -> list[MeasuredFig
         words = [] if least is None else [f"{form.format(least)} or more"]
         words += [] if most is None else [f"{form.format(most)} or less"]
         outside = (least is not None and value < least) or (most is not None and value > most)
-        figures.append(MeasuredFigure(name, form.format(value), ", ".join(words), outside))
+        figures.append(MeasurementRow(name, form.format(value), ", ".join(words), outside))
     return figures

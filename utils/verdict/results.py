@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..landmark_files.text import SUFFIX as LANDMARK_SUFFIX
+from ..landmark_files.io import SUFFIX as LANDMARK_SUFFIX
 
 FAKE, REAL, UNCLEAR = "Fake", "Real", "Unclear"
 
@@ -65,14 +65,14 @@ class VideoResult:
     error: str | None = None
 
 
-def label_of_video(faces: Sequence[VideoResult]) -> str | None:
+def video_label(faces: Sequence[VideoResult]) -> str | None:
     """A video's label by its faces': Fake if one is, else Unclear if one is, else Real; None where
     no face has one."""
     labels = {face.label for face in faces}
     return next((label for label in (FAKE, UNCLEAR, REAL) if label in labels), None)
 
 
-def video_of(face: VideoResult) -> tuple[Path, str]:
+def video_key(face: VideoResult) -> tuple[Path, str]:
     """What the faces of one video share: the folder, and the stem of the main face's file."""
     stem = face.path.name.removesuffix(LANDMARK_SUFFIX)
     number, _, count = face.face.partition(" of ")

@@ -17,7 +17,7 @@ _STREAMS = {
 }
 
 
-def verdict_words(face: VideoResult) -> str:
+def describe_verdict(face: VideoResult) -> str:
     """One sentence on a face's label."""
     if face.label == FAKE:
         like = f", most of all those of the kind {face.family}" if face.family else ""
@@ -29,19 +29,19 @@ def verdict_words(face: VideoResult) -> str:
     return "There is no verdict."
 
 
-def stream_words(stream: str, clips: Sequence[ClipScore]) -> str:
+def describe_stream(stream: str, clips: Sequence[ClipScore]) -> str:
     """One sentence on what a stream, `g1` or `g2`, saw."""
     values = [getattr(clip, stream) for clip in clips]
     over = sum(value >= FAKE_THRESHOLD for value in values)
     highest = max(range(len(values)), key=values.__getitem__)
-    where = clock(clips[highest].time)
+    where = format_time(clips[highest].time)
     return (
         f"{_STREAMS[stream]}, leans to fake in {over} of {len(values)} clips, "
         f"most at {where} ({values[highest]:.2f})."
     )
 
 
-def clock(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Minutes and seconds, mm:ss; hours before them where there are some."""
     whole = int(seconds)
     hours, minutes = whole // 3600, whole // 60 % 60

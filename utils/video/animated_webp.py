@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from .display import TimedFrame, over_black
 
-SHORTEST_STEP = 0.02  # seconds; browsers show shorter ones so long, too
+MIN_STEP = 0.02  # seconds; browsers show shorter ones so long, too
 
 
 def is_webp(path: Path) -> bool:
@@ -39,13 +39,13 @@ class WebPDecoder:
             self._picture.load()
         except self._errors as error:
             raise InputError(f"{path}: no frame can be decoded ({error})") from None
-        self.announced = int(getattr(self._picture, "n_frames", 1))
+        self.frame_count_hint = int(getattr(self._picture, "n_frames", 1))
         self.fps = 1 / self._step()
-        self.shown_size = self._picture.size
+        self.display_size = self._picture.size
 
     def _step(self) -> float:
         """How long the present frame is shown, in seconds."""
-        return max(SHORTEST_STEP, self._picture.info.get("duration", 40) / 1000)
+        return max(MIN_STEP, self._picture.info.get("duration", 40) / 1000)
 
     def close(self) -> None:
         self._picture.close()
@@ -53,12 +53,12 @@ class WebPDecoder:
     def frames(self) -> Iterator[TimedFrame]:
         """Pictures with their times, as shown."""
         time = 0.0
-        for number in range(self.announced):
+        for number in range(self.frame_count_hint):
             try:
                 self._picture.seek(number)
                 shown = np.asarray(self._picture.convert("RGBA"))
             except self._errors:
-                self.lost += self.announced - number
+                self.lost += self.frame_count_hint - number
                 return
             yield TimedFrame(over_black(shown[..., [2, 1, 0, 3]]), time)
             time += self._step()

@@ -18,7 +18,7 @@ import numpy as np
 from ..face_boxes import CROP_SCALE, CropBox, cut_face
 
 MARGIN = 1.12  # over the crop of the frame's own size: the mean may be larger, the centre may lag
-LARGEST_SHARE_OF_DISK = 0.25  # of what is free; beyond it the video is decoded again
+MAX_DISK_SHARE = 0.25  # of what is free; beyond it the video is decoded again
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,18 @@ class _Region:
 class FaceSpool:
     """Keeps the surroundings of faces, frame by frame; a context manager.
 
-    `add` every frame of a run from the first that shows the face; then, where `holds` says so,
+    `add` every frame of a tracklet from the first that shows the face; then, where `holds` says so,
     `faces` cuts the crops without the video.
     """
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
-        self._runs: dict[int, list[_Region]] = {}
+        self._regions: dict[int, list[_Region]] = {}
         self._bytes = 0
         self._limit = 0
 
     def __enter__(self) -> FaceSpool:
-        self._limit = int(LARGEST_SHARE_OF_DISK * shutil.disk_usage(tempfile.gettempdir()).free)
+        self._limit = int(MAX_DISK_SHARE * shutil.disk_usage(tempfile.gettempdir()).free)
         self._file = tempfile.TemporaryFile(prefix="lrnet-faces-")
         return self
 
@@ -66,10 +66,10 @@ class FaceSpool:
             with contextlib.suppress(OSError):  # what could not be written is not wanted any more
                 self._file.close()
         self._file = None
-        self._runs = {}
+        self._regions = {}
 
-    def add(self, run: int, frame: np.ndarray, landmarks: np.ndarray) -> None:
-        """Keeps what surrounds a run's landmarks (68, 2) in its next frame; none on a full disk."""
+    def add(self, tracklet: int, frame: np.ndarray, landmarks: np.ndarray) -> None:
+        """Stores the region around a tracklet's landmarks (68, 2); nothing on a full disk."""
         if self._file is None:
             return
         low, high = landmarks.min(axis=0), landmarks.max(axis=0)
@@ -78,7 +78,7 @@ class FaceSpool:
         right, bottom = np.maximum((low + high) / 2 + half + 1, 1).astype(int)
         pixels = np.ascontiguousarray(frame[top:bottom, left:right])
         region = _Region(self._bytes, int(left), int(top), pixels.shape)
-        self._runs.setdefault(run, []).append(region)
+        self._regions.setdefault(tracklet, []).append(region)
         self._bytes += pixels.nbytes
         try:
             if self._bytes > self._limit:
@@ -88,22 +88,22 @@ class FaceSpool:
         except OSError:
             self._give_up()
 
-    def holds(self, run: int, start: int, boxes: Sequence[CropBox]) -> bool:
-        """Whether the crops of a run's frames from frame `start` on lie in what was kept of it."""
+    def holds(self, tracklet: int, start: int, boxes: Sequence[CropBox]) -> bool:
+        """Whether the crops of a tracklet's frames from `start` on lie in its stored regions."""
         try:
             if self._file is not None:
                 self._file.flush()  # the last bytes may be those for which there is no room
         except OSError:
             self._give_up()
-        regions = self._runs.get(run, [])[start : start + len(boxes)]
+        regions = self._regions.get(tracklet, [])[start : start + len(boxes)]
         return len(boxes) == len(regions) and all(
             region.holds(box) for region, box in zip(regions, boxes, strict=True)
         )
 
-    def faces(self, run: int, start: int, boxes: Sequence[CropBox]) -> Iterator[np.ndarray]:
-        """The crops (400, 400, 3) of a run's frames, as `cut_face` cuts them from the frames."""
+    def faces(self, tracklet: int, start: int, boxes: Sequence[CropBox]) -> Iterator[np.ndarray]:
+        """The crops (400, 400, 3) of a tracklet's frames, equal to `cut_face` of the frames."""
         assert self._file is not None
-        for region, box in zip(self._runs[run][start:], boxes, strict=False):
+        for region, box in zip(self._regions[tracklet][start:], boxes, strict=False):
             self._file.seek(region.offset)
             pixels = np.frombuffer(self._file.read(int(np.prod(region.shape))), np.uint8)
             inside = CropBox(box.left - region.left, box.top - region.top, box.side)

@@ -35,10 +35,10 @@ VIDEO_SUFFIXES = frozenset(
     | {".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".webp", ".wmv"}
 )
 DEFAULT_FPS = 25.0  # for containers that do not say
-HIGHEST_FPS = 1000.0
+MAX_FPS = 1000.0
 # one picture a frame; frames that are not interlaced pass as they are
 DEINTERLACING = "bwdif", "mode=send_frame:deint=interlaced"
-LARGEST_LOSS = 0.1  # of the frames; a video that lost more is damaged
+MAX_LOSS = 0.1  # of the frames; a video that lost more is damaged
 IMAGE_PATTERN = re.compile(r"%0?\d*d")  # names an image sequence, as FFmpeg does
 
 
@@ -51,7 +51,7 @@ class Video:
         threads: of the decoder; 0 is as many as it likes.
 
     Attributes:
-        fps: as the container has it; `announced`: how many frames it promises, 0 for no word.
+        fps: as the container declares it; `frame_count_hint`: frames it declares, 0 if unknown.
         width, height: in pixels, as shown; `codec`: the decoder's name; `stream`: its number.
         file_bytes: when it was opened; 0 of an image sequence.
         frames_lost: of the last pass over the frames: what was damaged.
@@ -68,8 +68,8 @@ class Video:
         self._opened: _Decoder | WebPDecoder | None = self._open()
         self.file_bytes = path.stat().st_size if path.is_file() else 0
         decoder = self._opened
-        self.fps, self.announced = decoder.fps, decoder.announced
-        self.width, self.height = decoder.shown_size
+        self.fps, self.frame_count_hint = decoder.fps, decoder.frame_count_hint
+        self.width, self.height = decoder.display_size
         self.codec, self.stream = decoder.codec, decoder.stream_number
 
     def __enter__(self) -> Video:
@@ -103,7 +103,7 @@ class Video:
         finally:
             self.frames_lost = decoder.lost
             decoder.close()
-        if decoder.lost > LARGEST_LOSS * (count + decoder.lost):
+        if decoder.lost > MAX_LOSS * (count + decoder.lost):
             whole = count + decoder.lost
             raise InputError(
                 f"{self.path}: {decoder.lost} of {whole} frames are damaged; get another copy of it"
@@ -166,7 +166,7 @@ class _Decoder:
             self._first = next(self._decoded, None)
             if self._first is None:
                 raise InputError(f"{path}: no frame can be decoded; the file is damaged")
-            self._look_at(self._first)
+            self._read_properties(self._first)
         except BaseException:
             self.close()
             raise
@@ -191,19 +191,19 @@ class _Decoder:
 
         return max(playable, key=worth)
 
-    def _look_at(self, first: Any) -> None:
+    def _read_properties(self, first: Any) -> None:
         """What the stream and its first frame say of the whole."""
         stream = self._stream
         rate = stream.average_rate or stream.guessed_rate or 0
-        self.fps = float(rate) if 0 < rate <= HIGHEST_FPS else DEFAULT_FPS
-        self.announced = max(0, stream.frames)
+        self.fps = float(rate) if 0 < rate <= MAX_FPS else DEFAULT_FPS
+        self.frame_count_hint = max(0, stream.frames)
         self.codec, self.stream_number = stream.codec_context.name, stream.index
         self._size = first.width, first.height
         aspect = stream.sample_aspect_ratio or Fraction(1)
         self._stored_size = square_pixels(*self._size, float(aspect))
         self._orientation: Orientation = orientation_of(side_matrix(first))
         width, height = self._stored_size
-        self.shown_size = (height, width) if self._orientation.transpose else (width, height)
+        self.display_size = (height, width) if self._orientation.transpose else (width, height)
         self._hdr = first.color_trc in (PERCEPTUAL_QUANTIZER, HYBRID_LOG_GAMMA)
         self._alpha = any(component.is_alpha for component in first.format.components) or (
             first.format.name == "pal8"
@@ -214,7 +214,7 @@ class _Decoder:
         import av
 
         errors = (av.error.FFmpegError, ValueError)
-        self.lost += self._beyond_the_end()
+        self.lost += self._count_truncated()
         packets = self._container.demux(self._stream)
         decoded = 0
         while True:
@@ -240,7 +240,7 @@ class _Decoder:
                     decoded += 1
                     yield frame
 
-    def _beyond_the_end(self) -> int:
+    def _count_truncated(self) -> int:
         """How many pictures a container's index places where the file has already ended."""
         if IMAGE_PATTERN.search(self._path.name):
             return 0
@@ -258,7 +258,7 @@ class _Decoder:
     def frames(self) -> Iterator[TimedFrame]:
         """Pictures with their times, as shown."""
         start, last, step = None, 0.0, 1 / self.fps
-        for frame in self._whole_pictures():
+        for frame in self._deinterlaced():
             time = frame.time
             if start is None:
                 start = time or 0.0
@@ -266,7 +266,7 @@ class _Decoder:
             else:
                 seconds = last + step if time is None else max(time - start, last)
             last = seconds
-            yield TimedFrame(self._show(frame), seconds)
+            yield TimedFrame(self._to_bgr(frame), seconds)
 
     def _all_decoded(self) -> Iterator[Any]:
         first, self._first = self._first, None
@@ -277,7 +277,7 @@ class _Decoder:
                 frame = frame.reformat(*self._size)
             yield frame
 
-    def _whole_pictures(self) -> Iterator[Any]:
+    def _deinterlaced(self) -> Iterator[Any]:
         """Frames; from the first interlaced one on they go through a deinterlacer."""
         for frame in self._all_decoded():
             if self._deinterlacer is None and not frame.interlaced_frame:
@@ -300,7 +300,7 @@ class _Decoder:
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
 
-    def _show(self, frame: Any) -> np.ndarray:
+    def _to_bgr(self, frame: Any) -> np.ndarray:
         """The picture that a player shows, uint8 (H, W, 3) BGR."""
         if self._hdr:
             picture = tone_map(self._pixels(frame, "rgb48le"), frame.color_trc)

@@ -17,16 +17,16 @@ import numpy as np
 from .display import TimedFrame
 
 SHRUNK_ROWS = 60  # of the frames that are compared
-LEAST_CHANGE = 15.0  # mean change of hue, saturation and brightness, of 255
-LEAST_RATIO = 3.0  # over the mean change of the neighbours
+MIN_CHANGE = 15.0  # mean change of hue, saturation and brightness, of 255
+MIN_RATIO = 3.0  # over the mean change of the neighbours
 NEIGHBOURS = 2  # frames on each side
-SHORTEST_SHOT = 5  # frames
+MIN_SHOT = 5  # frames
 
 HALF_WIDTHS = (4, 6, 8)  # frames from the middle of a dissolve to those that it is a blend of
-MOST_ALIKE = 0.9  # correlation of these two
-LEAST_CONTRAST = 100.0  # mean square of their difference, of 255 squared
-LEAST_SHARE = 0.2  # that each has in the blend
-MOST_LEFT = 0.05  # of their difference, that the blend does not explain
+MAX_SIMILARITY = 0.9  # correlation of these two
+MIN_CONTRAST = 100.0  # mean square of their difference, of 255 squared
+MIN_SHARE = 0.2  # that each has in the blend
+MAX_REMAINDER = 0.05  # of their difference, that the blend does not explain
 HELD_BYTES = 128 << 20  # of frames that wait until a dissolve can be told
 
 
@@ -52,10 +52,10 @@ class CutDetector:
 
         self._timecode = FrameTimecode
         self._detector = AdaptiveDetector(
-            adaptive_threshold=LEAST_RATIO,
-            min_content_val=LEAST_CHANGE,
+            adaptive_threshold=MIN_RATIO,
+            min_content_val=MIN_CHANGE,
             window_width=NEIGHBOURS,
-            min_scene_len=SHORTEST_SHOT,
+            min_scene_len=MIN_SHOT,
         )
         self._number = 0
 
@@ -101,14 +101,14 @@ class DissolveDetector:
         ends = np.array([[before @ before, before @ after], [before @ after, after @ after]])
         norm = ends[0, 0] * ends[1, 1]
         apart = ends[0, 0] + ends[1, 1] - 2 * ends[0, 1]
-        if apart < LEAST_CONTRAST * len(middle) or ends[0, 1] > MOST_ALIKE * np.sqrt(norm):
+        if apart < MIN_CONTRAST * len(middle) or ends[0, 1] > MAX_SIMILARITY * np.sqrt(norm):
             return False
         if ends[0, 0] * ends[1, 1] - ends[0, 1] ** 2 < 1e-3 * norm or not norm:
             return False  # one of them is plain
         parts = np.array([before @ middle, after @ middle])
         shares = np.linalg.solve(ends, parts)
         left = middle @ middle - shares @ parts
-        return bool(LEAST_SHARE < shares[0] <= 1.2 * shares[1] and left < MOST_LEFT * apart)
+        return bool(MIN_SHARE < shares[0] <= 1.2 * shares[1] and left < MAX_REMAINDER * apart)
 
 
 def _shrunk(picture: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..atomic_write import partial_path
 from ..errors import InputError
-from ..whole_file import partial_beside
 
 MP4_OPTIONS = {"crf": "20", "preset": "fast"}
 
@@ -25,7 +25,7 @@ class VideoWriter:
     def __init__(self, path: Path, fps: float) -> None:
         self.path = path
         self._fps = fps
-        self._partial = partial_beside(path)
+        self._partial = partial_path(path)
         self._writer: _Xvid | _H264 | None = None
 
     def write(self, frame: np.ndarray) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..console import EXIT_DONE, EXIT_FAILED, run_script, say
+from ..console import EXIT_DONE, EXIT_FAILED, notice, run_script
 from ..errors import InputError
 from .detector_models import DETECTOR_FILES, find_model, obtain_models
 from .sets import (
@@ -75,7 +75,7 @@ def main() -> int:
         try:
             fetch(name, manifest, given.model_weights)
         except InputError as error:
-            say(str(error))
+            notice(str(error))
             failed = True
     for name, state, about in states(manifest, given.model_weights):
         if not given.names or given.names == ["all"] or name in given.names:

@@ -12,7 +12,7 @@ import numpy as np
 from ..console import native_stderr_muted
 from ..errors import InputError
 
-LARGEST_NETWORK = 64 << 20  # bytes; the networks of face landmarking have under three million
+MAX_NETWORK_BYTES = 64 << 20  # bytes; the networks of face landmarking have under three million
 
 
 def read_network(task: Path, name: str) -> bytes:
@@ -23,7 +23,7 @@ def read_network(task: Path, name: str) -> bytes:
     """
     try:
         with zipfile.ZipFile(task) as archive:
-            if archive.getinfo(name).file_size > LARGEST_NETWORK:
+            if archive.getinfo(name).file_size > MAX_NETWORK_BYTES:
                 raise InputError(f"{task}: {name} is larger than any network of its kind")
             return archive.read(name)
     except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError):

@@ -21,7 +21,7 @@ STREAMS = ("g1", "g2")
 AUTO, BUNDLED = "auto", "bundled"
 ARCHITECTURES = ("A", "B", "C", "F")  # of `utils.network.two_stream`
 # What a manifest's whole numbers can be at most.
-MOST = {"clip_length": 3600, "shortest_clip": 3600, "units": 1024, "networks": 16}
+MAX_VALUES = {"clip_length": 3600, "shortest_clip": 3600, "units": 1024, "networks": 16}
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class _PlainLoader(yaml.SafeLoader):
 
 def _whole(entry: dict, key: str) -> int:
     """A whole number of an entry, within what a network of this kind can have."""
-    value, most = entry[key], MOST[key]
+    value, most = entry[key], MAX_VALUES[key]
     if not isinstance(value, int) or not 1 <= value <= most:
         raise ValueError(f"{key} {printable(str(value))[:40]!r}; it can be 1 to {most}")
     return value
@@ -156,7 +156,7 @@ def _weight_set(name: str, entry: dict) -> WeightSet:
     if "score" in entry and entry["score"] not in SCORES:
         raise ValueError(f"{name}: score {entry['score']!r}; it can be {' or '.join(SCORES)}")
     described["clip_length"] = _whole(entry, "clip_length")
-    described |= {key: _whole(entry, key) for key in MOST if key in entry}
+    described |= {key: _whole(entry, key) for key in MAX_VALUES if key in entry}
     optional = ("score", "trained_on", "measured", "licence")
     described |= {key: str(entry[key]) for key in optional if key in entry}
     pairs = ("frame_rate", "unclear")

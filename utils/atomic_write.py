@@ -12,19 +12,19 @@ import tempfile
 from pathlib import Path
 
 from .errors import InputError
-from .locations import at_address, deliver
+from .locations import is_remote, upload
 
 _PARTIAL = re.compile(r"\.lrnet-[0-9a-f]{16}-([0-9a-f]{8})-(\d+)\.partial")
 
 
-def partial_beside(path: Path) -> Path:
+def partial_path(path: Path) -> Path:
     """Where this process writes a file before it gives it its name: beside it, hidden, and no
     longer than the shortest limit of names; the suffix stays, since encoders go by it."""
     name = f".lrnet-{_digest(path.name, 16)}-{_machine()}-{os.getpid()}.partial"
     return path.with_name(name + (path.suffix if len(path.suffix) <= 8 else ""))
 
 
-def remove_abandoned(folder: Path) -> None:
+def remove_stale_partials(folder: Path) -> None:
     """Removes what processes of this machine left unfinished in a folder when they were killed."""
     with contextlib.suppress(OSError):
         for path in folder.iterdir():
@@ -51,7 +51,7 @@ def _runs(process: int) -> bool:
     return True
 
 
-class WholeFile:
+class AtomicFile:
     """A text file, UTF-8, written under a temporary name in its folder, then renamed; for an
     address, on disk, then delivered. A context manager; what is raised within leaves no file.
 
@@ -65,9 +65,9 @@ class WholeFile:
     def __init__(self, path: Path, errors: str = "strict") -> None:
         self._path = path
         self._here = path
-        if at_address(path):
+        if is_remote(path):
             self._here = Path(tempfile.mkdtemp(prefix="lrnet-")) / path.name
-        self._partial = partial_beside(self._here)
+        self._partial = partial_path(self._here)
         try:
             self._here.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._partial.open("w", encoding="utf-8", errors=errors, newline="")
@@ -90,7 +90,7 @@ class WholeFile:
             if not failed:
                 self._partial.replace(self._here)
             if not failed and self._here != self._path:
-                deliver([self._here], self._path.parent)
+                upload([self._here], self._path.parent)
         except OSError as error:
             raise self._refusal(error) from None
         finally:
@@ -98,7 +98,7 @@ class WholeFile:
             if self._here != self._path:
                 shutil.rmtree(self._here.parent, ignore_errors=True)
 
-    def __enter__(self) -> WholeFile:
+    def __enter__(self) -> AtomicFile:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:

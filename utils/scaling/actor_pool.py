@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .workers import Died, Start
+from ..run.executor import Start, WorkerDied
 
 LOOK_SECONDS = 5.0  # that is waited for something to end
 DEATHS = 2  # of its worker, after which a job is set aside: it may be what kills
 LOSSES = 5  # of its node, which is no fault of the job
 FALSE_STARTS = 8  # one after the other, after which no more workers are hired
-LOST = object()  # what came of a job that is to be begun again
+RETRY = object()  # what came of a job that is to be begun again
 
 
 @dataclass
@@ -44,7 +44,7 @@ class _Worker:
         return work(job)
 
 
-class Crew:
+class ActorPool:
     """The actors, and what each is doing.
 
     Args:
@@ -54,38 +54,38 @@ class Crew:
     def __init__(self, ray: Any, start: Start, **takes: float) -> None:
         self._ray, self._start = ray, start
         self._kind = ray.remote(_Worker).options(**takes)
-        self._at_work: dict[Any, tuple[Any, Attempt | None]] = {}  # by what is awaited
+        self._busy: dict[Any, tuple[Any, Attempt | None]] = {}  # by what is awaited
         self._false_starts = 0
         self.idle: list[Any] = []
 
-    def hire(self, wanted: int) -> None:
+    def start_workers(self, wanted: int) -> None:
         """Starts workers until so many are there."""
-        for _ in range(wanted - len(self._at_work) - len(self.idle)):
+        for _ in range(wanted - len(self._busy) - len(self.idle)):
             worker = self._kind.remote(str(Path.cwd()), self._start)
-            self._at_work[worker.ready.remote()] = worker, None
+            self._busy[worker.ready.remote()] = worker, None
 
-    def give(self, worker: Any, work: Callable, attempt: Attempt) -> None:
+    def submit(self, worker: Any, work: Callable, attempt: Attempt) -> None:
         """Sets an idle worker to work."""
-        self._at_work[worker.do.remote(work, attempt.job)] = worker, attempt
+        self._busy[worker.do.remote(work, attempt.job)] = worker, attempt
 
     def ended(self) -> Iterator[tuple[Attempt | None, Any]]:
         """Jobs and what came of them (no job: a worker is ready); who lives on is idle."""
-        if not self._at_work:  # no node is left; one may come
+        if not self._busy:  # no node is left; one may come
             time.sleep(LOOK_SECONDS)
             return
-        done, _ = self._ray.wait(list(self._at_work), timeout=LOOK_SECONDS)
+        done, _ = self._ray.wait(list(self._busy), timeout=LOOK_SECONDS)
         for reference in done:
-            worker, attempt = self._at_work.pop(reference)
+            worker, attempt = self._busy.pop(reference)
             try:
-                came = self._ray.get(reference)
+                result = self._ray.get(reference)
             except self._ray.exceptions.RayTaskError as error:
                 raise error.cause from None
             except self._ray.exceptions.RayActorError as error:
-                came = self._death(attempt, error)
+                result = self._death(attempt, error)
             else:
                 self._false_starts = 0
                 self.idle.append(worker)
-            yield attempt, came
+            yield attempt, result
 
     def _death(self, attempt: Attempt | None, error: Exception) -> Any:
         reason = str(error)
@@ -98,9 +98,9 @@ class Crew:
         attempt.losses += of_node
         attempt.deaths += not of_node
         if attempt.deaths < DEATHS and attempt.losses < LOSSES:
-            return LOST
-        return Died(f"{attempt.deaths} workers and {attempt.losses} nodes died of it")
+            return RETRY
+        return WorkerDied(f"{attempt.deaths} workers and {attempt.losses} nodes died of it")
 
-    def dismiss(self) -> None:
-        for worker in [*self.idle, *(worker for worker, _ in self._at_work.values())]:
+    def shutdown(self) -> None:
+        for worker in [*self.idle, *(worker for worker, _ in self._busy.values())]:
             self._ray.kill(worker)

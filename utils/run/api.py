@@ -8,20 +8,19 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from ..console import say
+from ..console import notice
 from ..inputs import list_files
-from ..landmark_files.text import SUFFIX, face_number, faces_beside
+from ..landmark_files.io import SUFFIX, face_number, other_face_files
 from ..locations import location
 from ..shared import FAKE_THRESHOLD
 from ..verdict.results import VideoResult
 from ..video.frames import IMAGE_PATTERN, VIDEO_SUFFIXES
 from ..weights.sets import AUTO, PROJECT_WEIGHTS
 from .classification import FILES_AT_ONCE, LandmarkClassifier, load_landmark_classifier
-from .cluster import Cluster
 from .detector_choice import choose_detectors, choose_device
+from .executor import Executor, WorkerDied
 from .extraction import extract_each
 from .video_extraction import ExtractionOptions, VideoReport
-from .workers import Died
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,10 @@ def list_inputs(inputs: Sequence[Path], recursive: bool = False) -> tuple[list[P
         lambda path: path.exists() or bool(IMAGE_PATTERN.search(path.name)),
     )
     landmarks = [path for path in files if is_landmark_file(path)]
-    return by_video(landmarks), [path for path in files if not is_landmark_file(path)]
+    return group_by_video(landmarks), [path for path in files if not is_landmark_file(path)]
 
 
-def by_video(files: Sequence[Path]) -> list[Path]:
+def group_by_video(files: Sequence[Path]) -> list[Path]:
     """The same landmark files, those with names of one video's faces together, the main first."""
     videos: dict[Path, list[tuple[int, Path]]] = {}
     for path in files:
@@ -76,12 +75,12 @@ def default_extraction(
     Raises:
         InputError: a detector cannot be had.
     """
-    detectors = choose_detectors(None, None, None, say)
+    detectors = choose_detectors(None, None, None, notice)
     return ExtractionOptions(
         output_path=output_path,
         face_detector=detectors[0],
         landmark_detector=detectors[1],
-        device=choose(detectors) if choose else choose_device("auto", detectors, say),
+        device=choose(detectors) if choose else choose_device("auto", detectors, notice),
         **more,
     )
 
@@ -93,20 +92,20 @@ def results_of_video(
     if report.error:
         name, path = report.video.name, report.video
         return [VideoResult(name, path, video=name, source=path, error=report.error)]
-    results = classifier.classify([main, *faces_beside(main)])
+    results = classifier.classify([main, *other_face_files(main)])
     return [replace(result, source=report.video) for result in results]
 
 
-def _classify_on_cluster(
-    paths: Sequence[Path], classifier: LandmarkClassifier, cluster: Cluster
+def _classify_distributed(
+    paths: Sequence[Path], classifier: LandmarkClassifier, executor: Executor
 ) -> Iterator[VideoResult]:
     """One result a file, in their order, whichever batch is done first."""
     batches = [tuple(paths[i : i + FILES_AT_ONCE]) for i in range(0, len(paths), FILES_AT_ONCE)]
     done: dict[int, list[VideoResult]] = {}
     following = 0
     work = partial(_classify_batch, classifier.origin)
-    for (number, batch), results in cluster.run(work, list(enumerate(batches))):
-        if isinstance(results, Died):
+    for (number, batch), results in executor.run(work, list(enumerate(batches))):
+        if isinstance(results, WorkerDied):
             why = f"classifying it killed its worker ({results})"
             results = [VideoResult(p.name, p, error=f"{p}: {why}") for p in batch]
         done[number] = results
@@ -124,23 +123,23 @@ def detect_each(
     videos: Sequence[Path],
     classifier: LandmarkClassifier,
     extraction: ExtractionOptions | None,
-    cluster: Cluster | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[VideoResult]:
     """A result a face, as they are found; the faces of a video one after another.
 
     Args:
         extraction: how `videos` are extracted; None where there are none.
-        cluster: where; None: on this machine.
+        executor: where; None: in this process.
 
     Raises:
         InputError: two videos of one name, or a detector that cannot be had.
     """
-    if cluster is None:
+    if executor is None or not executor.distributed:
         yield from classifier.classify_each(landmark_files)
     else:
-        yield from _classify_on_cluster(landmark_files, classifier, cluster)
+        yield from _classify_distributed(landmark_files, classifier, executor)
     if extraction is not None:
-        for main, report in extract_each(videos, extraction, cluster):
+        for main, report in extract_each(videos, extraction, executor):
             yield from results_of_video(classifier, main, report)
 
 

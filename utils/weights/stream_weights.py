@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 
-LARGEST_ARRAY = 64 << 20  # bytes; the largest published file has under two million
+MAX_ARRAY_BYTES = 64 << 20  # bytes; the largest published file has under two million
 
 
 def load_stream_weights(model: Any, architecture: str, path: Path) -> None:
@@ -51,7 +51,7 @@ def _check_h5(path: Path) -> None:
         if isinstance(item, h5py.Dataset):
             if item.external or item.is_virtual:
                 return f"{name} lies in another file"
-            if item.nbytes > LARGEST_ARRAY:
+            if item.nbytes > MAX_ARRAY_BYTES:
                 return f"{name} has {item.nbytes} bytes"
         return None
 
@@ -68,7 +68,7 @@ def _check_zip(path: Path) -> None:
     """Raises ValueError where a PyTorch file would expand to more than any of its kind."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            if sum(info.file_size for info in archive.infolist()) > LARGEST_ARRAY:
+            if sum(info.file_size for info in archive.infolist()) > MAX_ARRAY_BYTES:
                 raise ValueError("it expands to more than weights of this kind have")
 
 

@@ -1,8 +1,8 @@
 """Every face through a shot: which box is whose, and which landmarks to believe.
 
-A face that is followed is called a run: from the frame in which it is first found to the last
-before it is lost for longer than a short gap, or before the shot ends. Which runs show the same
-person is another matter (`utils.tracking.identity`).
+A tracklet is a face from the frame in which it is first found to the last one before it is lost
+for longer than a short gap, or before the shot ends. Which tracklets show the same person is
+decided later (`utils.tracking.identity`).
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import numpy as np
 
 from ..face_boxes import box_of_landmarks, overlaps
 from ..FaceDetector.interface import FaceDetector
-from ..LandmarkDetector.interface import Found, LandmarkDetector
+from ..LandmarkDetector.interface import LandmarkDetection, LandmarkDetector
 from ..shared import LANDMARKS
 
-LARGEST_MOVE = 0.5  # of the last face's size, for its centre
-LEAST_GROWTH, LARGEST_GROWTH = 0.7, 1.3  # of its size
-LEAST_OVERLAP = 0.05  # intersection over union with the last face: else it is somebody else
+MAX_MOVE = 0.5  # of the last face's size, for its centre
+MIN_GROWTH, MAX_GROWTH = 0.7, 1.3  # of its size
+MIN_OVERLAP = 0.05  # intersection over union with the last face: else it is somebody else
 SAME_FACE = 0.3  # a box that overlaps a followed face by more is that face
-DOUBLE = 0.5  # two runs that overlap by more follow one face
-GAP_SECONDS = 0.2  # that a face may be lost for and still be the same run
+DOUBLE = 0.5  # two tracklets that overlap by more follow one face
+GAP_SECONDS = 0.2  # that a face may be lost for and still be the same tracklet
 LOOK_AROUND = 3  # times its period, a detector that searches near the face looks everywhere
-MOST_FACES = 8  # followed at once, the largest
+MAX_FACES = 8  # followed at once, the largest
 
 
 def assign(last_boxes: np.ndarray, boxes: np.ndarray) -> list[int | None]:
@@ -38,7 +38,7 @@ def assign(last_boxes: np.ndarray, boxes: np.ndarray) -> list[int | None]:
         return chosen
     shared = np.array([overlaps(last, boxes[:, :4]) for last in last_boxes])
     for face, box in _pairs(shared):
-        if shared[face, box] >= LEAST_OVERLAP:
+        if shared[face, box] >= MIN_OVERLAP:
             chosen[face] = int(box)
     return chosen
 
@@ -53,32 +53,32 @@ def _pairs(shared: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(*linear_sum_assignment(-shared), strict=True))
 
 
-def follows(landmarks: np.ndarray, last: np.ndarray) -> bool:
+def is_plausible_motion(landmarks: np.ndarray, last: np.ndarray) -> bool:
     """Whether `landmarks` (68, 2) can be the face of `last` (68, 2) a frame later."""
     low, high = landmarks.min(axis=0), landmarks.max(axis=0)
     last_low, last_high = last.min(axis=0), last.max(axis=0)
     size, last_size = (high - low).max(), (last_high - last_low).max()
     move = np.linalg.norm((low + high) / 2 - (last_low + last_high) / 2)
     grown_to = size / max(last_size, 1)
-    return bool(move <= LARGEST_MOVE * last_size and LEAST_GROWTH <= grown_to <= LARGEST_GROWTH)
+    return bool(move <= MAX_MOVE * last_size and MIN_GROWTH <= grown_to <= MAX_GROWTH)
 
 
 @dataclass
 class _Face:
-    """A run that goes on."""
+    """A tracklet that goes on."""
 
-    run: int
+    tracklet: int
     box: np.ndarray  # (4,), where it is looked for
-    place: np.ndarray | None = None
+    roi: np.ndarray | None = None
     landmarks: np.ndarray | None = None  # that were believed last
     missing: int = 0  # frames since
 
-    def accept(self, found: Found, least_score: float) -> bool:
-        if found.score < least_score or found.landmarks.shape != (LANDMARKS, 2):
+    def accept(self, found: LandmarkDetection, min_score: float) -> bool:
+        if found.score < min_score or found.landmarks.shape != (LANDMARKS, 2):
             return False
-        if self.landmarks is not None and not follows(found.landmarks, self.landmarks):
+        if self.landmarks is not None and not is_plausible_motion(found.landmarks, self.landmarks):
             return False
-        self.landmarks, self.place = found.landmarks, found.place
+        self.landmarks, self.roi = found.landmarks, found.roi
         self.box = box_of_landmarks(found.landmarks)
         return True
 
@@ -88,7 +88,7 @@ class _Plan:
     """Where faces are looked for in the frames of a batch."""
 
     faces: list[tuple[int, _Face]] = field(default_factory=list)  # frame of the batch, face
-    places: list[np.ndarray] = field(default_factory=list)
+    rois: list[np.ndarray] = field(default_factory=list)
 
 
 class FaceTracker:
@@ -115,7 +115,7 @@ class FaceTracker:
         self._near = face_detector.searches_near and not whole_frames
         self._longest_gap = max(1, round(GAP_SECONDS * fps))
         self._frames_seen = 0
-        self._runs = 0
+        self._next_tracklet = 0
         self._faces: list[_Face] = []
 
     @property
@@ -124,30 +124,30 @@ class FaceTracker:
 
     @property
     def alive(self) -> set[int]:
-        """The runs that may go on in the next frame."""
-        return {face.run for face in self._faces}
+        """The tracklets that may go on in the next frame."""
+        return {face.tracklet for face in self._faces}
 
-    def end_shot(self) -> None:
+    def reset(self) -> None:
         """Forgets all faces: the next frame shows something else."""
         self._faces = []
 
-    def track(self, frames: Sequence[np.ndarray]) -> list[dict[int, Found]]:
-        """The faces in the next frames of a shot, by the number of their run."""
+    def track(self, frames: Sequence[np.ndarray]) -> list[dict[int, LandmarkDetection]]:
+        """The faces in the next frames of a shot, by the number of their tracklet."""
         plan = self._plan(frames)
         self._frames_seen += len(frames)
         shown = [frames[index] for index, _ in plan.faces]
-        said = self._landmarks.detect(shown, plan.places) if shown else []
-        seen: list[dict[int, Found]] = [{} for _ in frames]
+        said = self._landmarks.detect(shown, plan.rois) if shown else []
+        seen: list[dict[int, LandmarkDetection]] = [{} for _ in frames]
         for (index, face), found in zip(plan.faces, said, strict=True):
-            if face.accept(found, self._landmarks.least_score):
+            if face.accept(found, self._landmarks.min_score):
                 face.missing = 0
-                seen[index][face.run] = found
+                seen[index][face.tracklet] = found
             else:
                 face.missing += 1
         for face in self._faces:
             if not any(face is planned for _, planned in plan.faces):
                 face.missing += len(frames)
-        self._end_doubles(seen)
+        self._drop_duplicates(seen)
         self._faces = [face for face in self._faces if face.missing <= self._longest_gap]
         return seen
 
@@ -159,13 +159,13 @@ class FaceTracker:
             if lost or (self._frames_seen + index) % self.detect_every == 0:
                 self._look(frame, self._frames_seen + index, lost)
             for face in self._faces:
-                if face.place is not None:
+                if face.roi is not None:
                     plan.faces.append((index, face))
-                    plan.places.append(face.place)
+                    plan.rois.append(face.roi)
         return plan
 
     def _look(self, frame: np.ndarray, number: int, lost: bool) -> None:
-        """Finds boxes: gives faces theirs, and starts new runs with the others."""
+        """Finds boxes: gives faces theirs, and starts new tracklets with the others."""
         if self._near and not lost:
             for face in self._faces:
                 boxes = self._detector.detect([frame], face.box)[0]
@@ -180,15 +180,15 @@ class FaceTracker:
     def _update(self, faces: Sequence[_Face], frame: np.ndarray, boxes: np.ndarray) -> None:
         last = np.array([face.box for face in faces]).reshape(-1, 4)
         for face, chosen in zip(faces, assign(last, boxes), strict=True):
-            if not self._takes_boxes(face):
+            if not self._uses_boxes(face):
                 continue
             if chosen is None:
-                face.place = None  # nowhere to look
+                face.roi = None  # nowhere to look
             else:
                 face.box = boxes[chosen, :4]
-                face.place = self._landmarks.place_of_box(frame, boxes[chosen])
+                face.roi = self._landmarks.roi_of_box(frame, boxes[chosen])
 
-    def _takes_boxes(self, face: _Face) -> bool:
+    def _uses_boxes(self, face: _Face) -> bool:
         """A mesh knows better than a box where its face is, until it is lost."""
         return self._landmarks.calibration == "published" or face.missing > 0
 
@@ -197,19 +197,19 @@ class FaceTracker:
         for box in boxes[np.argsort(-sizes)]:
             known = np.array([face.box for face in self._faces]).reshape(-1, 4)
             free = not len(known) or overlaps(box[:4], known).max() < SAME_FACE
-            if free and len(self._faces) < MOST_FACES:
-                place = self._landmarks.place_of_box(frame, box)
-                self._faces.append(_Face(self._runs, box[:4], place))
-                self._runs += 1
+            if free and len(self._faces) < MAX_FACES:
+                roi = self._landmarks.roi_of_box(frame, box)
+                self._faces.append(_Face(self._next_tracklet, box[:4], roi))
+                self._next_tracklet += 1
 
-    def _end_doubles(self, seen: list[dict[int, Found]]) -> None:
-        """Of two runs that have come to follow one face, the one that scores less ends."""
+    def _drop_duplicates(self, seen: list[dict[int, LandmarkDetection]]) -> None:
+        """Of two tracklets that have come to follow one face, the one that scores less ends."""
         known = [face for face in self._faces if face.landmarks is not None and not face.missing]
         for index, face in enumerate(known):
             for other in known[index + 1 :]:
                 if overlaps(face.box, other.box[None])[0] > DOUBLE:
-                    scores = [seen[-1][one.run].score for one in (face, other)]
+                    scores = [seen[-1][one.tracklet].score for one in (face, other)]
                     ended = other if scores[0] >= scores[1] else face
                     for frame in seen:
-                        frame.pop(ended.run, None)
+                        frame.pop(ended.tracklet, None)
                     ended.missing = self._longest_gap + 1

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..atomic_write import AtomicFile
 from ..console import printable
 from ..errors import InputError
-from ..locations import at_address, reachable
+from ..locations import is_remote, storage_errors
 from ..shared import FORMATS, LANDMARKS, VALUES_PER_FRAME
-from ..whole_file import WholeFile
-from .formats import recognise_format
+from .formats import detect_format
 
 VERSION_KEY, VERSION = "lrnet-landmarks", "1"
 SUFFIX = ".txt"
@@ -60,7 +60,7 @@ def _read_values(path: Path) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # "input contained no data": checked below
-            opened = path.open(encoding="utf-8") if at_address(path) else nullcontext(path)
+            opened = path.open(encoding="utf-8") if is_remote(path) else nullcontext(path)
             with opened as source:
                 values = np.loadtxt(source, ndmin=2, encoding="utf-8")
     except (ValueError, UnicodeDecodeError) as error:
@@ -86,10 +86,10 @@ def read_landmarks(path: Path) -> LandmarkTrack:
     Raises:
         InputError: no such file, not numbers, another width, NaN, or an unknown format or version.
     """
-    if not at_address(path) and path.exists() and not path.is_file():
+    if not is_remote(path) and path.exists() and not path.is_file():
         raise InputError(f"{path}: not a file")
     try:
-        with reachable(path, "read"):
+        with storage_errors(path, "read"):
             header = read_header(path)
             values = _read_values(path)
     except OSError as error:
@@ -98,7 +98,7 @@ def read_landmarks(path: Path) -> LandmarkTrack:
     if version != VERSION:
         raise InputError(f"{path}: landmark file version {version}; this program reads {VERSION}")
     landmarks = values.reshape(-1, LANDMARKS, 2)
-    file_format = header.get("format") or recognise_format(landmarks)
+    file_format = header.get("format") or detect_format(landmarks)
     if file_format not in FORMATS:
         raise InputError(f"{path}: unknown landmark format {file_format!r}")
     return LandmarkTrack(landmarks, file_format, header)
@@ -114,7 +114,7 @@ def write_landmarks(path: Path, track: LandmarkTrack) -> None:
     """
     header = {VERSION_KEY: VERSION, "format": track.format}
     header |= {key: printable(str(value)) for key, value in track.header.items()} | header
-    with WholeFile(path) as file:
+    with AtomicFile(path) as file:
         for key, value in header.items():
             file.write(f"# {key}: {value}\n")
         np.savetxt(file, track.landmarks.reshape(len(track.landmarks), -1), fmt="%.5f")
@@ -133,7 +133,7 @@ def face_number(path: Path) -> tuple[Path, int]:
     return path.with_name(path.stem[: match.start()] + SUFFIX), int(match[1])
 
 
-def faces_beside(main: Path) -> list[Path]:
+def other_face_files(main: Path) -> list[Path]:
     """The files of a video's other faces beside the main one's, in their order.
 
     Faces are numbered without a gap, and are written and removed so that none arises.
@@ -142,14 +142,14 @@ def faces_beside(main: Path) -> list[Path]:
     return list(takewhile(lambda path: path.is_file(), paths))
 
 
-def make_way(main: Path, faces: int) -> None:
+def remove_stale_outputs(main: Path, faces: int) -> None:
     """Removes what stands where the files of a video's `faces` are to be written: the main one's,
     without which nothing counts as complete, and those of more faces, the last first.
 
     Raises:
         OSError: a file cannot be removed.
     """
-    for stale in (main, *reversed(faces_beside(main)[faces - 1 :])):
+    for stale in (main, *reversed(other_face_files(main)[faces - 1 :])):
         stale.unlink(missing_ok=True)
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..landmark_files.crop_boxes import on_frames, read_boxes
-from ..landmark_files.segments import read_segments
-from ..landmark_files.text import read_landmarks
+from ..landmark_files.crop_boxes import denormalize, parse_boxes
+from ..landmark_files.io import read_landmarks
+from ..landmark_files.segments import parse_segments
 from ..shared import NORMALIZED
-from ..verdict.reliability import measured_of_header
-from ..verdict.results import VideoResult, video_of
+from ..verdict.reliability import header_measurements
+from ..verdict.results import VideoResult, video_key
 from ..video.frames import DEFAULT_FPS
 
 
-class ByVideo:
+class PerVideoWriter:
     """A writer that is told of a video when all of its faces are known.
 
     Subclasses write in `write_video`, and what belongs to the whole in `finish`.
@@ -27,7 +27,7 @@ class ByVideo:
         self._faces: list[VideoResult] = []
 
     def add(self, result: VideoResult) -> None:
-        if self._faces and video_of(self._faces[0]) != video_of(result):
+        if self._faces and video_key(self._faces[0]) != video_key(result):
             self._end_video()
         self._faces.append(result)
 
@@ -68,7 +68,7 @@ class VideoFinder:
 def video_rate(face: VideoResult, header: Mapping[str, str]) -> float:
     """Frames a second of a face's video, in which its clips are counted: what was read of a fast
     one has fewer."""
-    return measured_of_header(header).get("fps") or face.fps or DEFAULT_FPS
+    return header_measurements(header).get("fps") or face.fps or DEFAULT_FPS
 
 
 def landmarks_by_frame(path: Path) -> dict[int, np.ndarray]:
@@ -79,15 +79,15 @@ def landmarks_by_frame(path: Path) -> dict[int, np.ndarray]:
         InputError: the file cannot be read.
     """
     track = read_landmarks(path)
-    boxes = read_boxes(track.header.get("crop_boxes"), len(track.landmarks))
+    boxes = parse_boxes(track.header.get("crop_boxes"), len(track.landmarks))
     if boxes is None or track.format != NORMALIZED:
         return {}
     turned = track.header.get("turned", "0")
     if turned not in ("0", "90", "180", "270"):
         raise InputError(f"{path}: turned by {turned} degrees; extract it again")
-    placed = on_frames(track.landmarks, boxes, int(turned))
+    placed = denormalize(track.landmarks, boxes, int(turned))
     return {
         segment.frame + line - segment.start: placed[line]
-        for segment in read_segments(track.header.get("segments"), len(placed))
+        for segment in parse_segments(track.header.get("segments"), len(placed))
         for line in range(segment.start, segment.end)
     }

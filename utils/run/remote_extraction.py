@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import InputError
-from ..landmark_files.text import faces_beside, make_way
-from ..locations import at_address, deliver, fetched, names_in, reachable
+from ..landmark_files.io import other_face_files, remove_stale_outputs
+from ..locations import is_remote, list_names, local_copy, storage_errors, upload
 from .video_extraction import ExtractionOptions, VideoExtractor, VideoReport
 
 
-class DeliveringExtractor:
+class RemoteExtractor:
     """Does what `VideoExtractor` does, with videos, landmarks and drawn videos wherever they are.
 
     Raises:
@@ -23,7 +23,7 @@ class DeliveringExtractor:
     def __init__(self, options: ExtractionOptions) -> None:
         self._options = options
         self._drawn: tempfile.TemporaryDirectory | None = None
-        if at_address(options.visualize_path):
+        if is_remote(options.visualize_path):
             self._drawn = tempfile.TemporaryDirectory(prefix="lrnet-drawn-")
             options = replace(options, visualize_path=Path(self._drawn.name))
         self._extractor = VideoExtractor(options)
@@ -32,9 +32,9 @@ class DeliveringExtractor:
         """As `VideoExtractor.extract`; what fails on the way ends in the report too."""
         with ExitStack() as stack:
             try:
-                copy = stack.enter_context(fetched(video))
+                copy = stack.enter_context(local_copy(video))
                 local = output
-                if at_address(output):
+                if is_remote(output):
                     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lrnet-out-"))
                     local = Path(folder) / output.name
                 report = self._extractor.extract(copy, local, show_progress)
@@ -50,22 +50,22 @@ class DeliveringExtractor:
         """The main face's file last: where it exists, all are there."""
         if self._drawn is not None:
             drawn = sorted(Path(self._drawn.name).iterdir())
-            deliver(drawn, self._options.visualize_path)
+            upload(drawn, self._options.visualize_path)
             for file in drawn:
                 file.unlink()
-        if not at_address(output):
+        if not is_remote(output):
             return
-        others = faces_beside(local)
-        with reachable(output, "written"):
-            make_way(output, 1 + len(others))
-        deliver([*others, local], output.parent)
+        others = other_face_files(local)
+        with storage_errors(output, "written"):
+            remove_stale_outputs(output, 1 + len(others))
+        upload([*others, local], output.parent)
 
 
-class Finished:
+class ExistingOutputs:
     """Which landmark files exist; an output folder at an address is listed once."""
 
     def __init__(self, folder: Path) -> None:
-        self._names = names_in(folder) if at_address(folder) else None
+        self._names = list_names(folder) if is_remote(folder) else None
 
     def holds(self, output: Path) -> bool:
         return output.exists() if self._names is None else output.name in self._names

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from utils.face_boxes import box_of_landmarks
-from utils.LandmarkDetector.interface import Found
+from utils.LandmarkDetector.interface import LandmarkDetection
 from utils.shared import MIRRORED_LANDMARKS
-from utils.tracking.following import FaceTracker, assign, follows
+from utils.tracking.face_tracker import FaceTracker, assign, is_plausible_motion
 
 FRAME = np.zeros((400, 600, 3), np.uint8)
 
@@ -35,19 +35,21 @@ class ScriptedLandmarks:
 
     name = "scripted"
     batch_size = 1
-    least_score = 0.1
+    min_score = 0.1
 
     def __init__(self, detect_every=1, score=1.0, calibration="published") -> None:
         self.detect_every, self.score, self.calibration = detect_every, score, calibration
 
-    def place_of_box(self, frame, box):
+    def roi_of_box(self, frame, box):
         return box[:4]
 
-    def detect(self, frames, places):
+    def detect(self, frames, rois):
         found = []
-        for left, top, right, bottom in places:
+        for left, top, right, bottom in rois:
             landmarks = face_at((left + right) / 2, (top + bottom) / 2, right - left)
-            found.append(Found(landmarks, self.score, np.array([left, top, right, bottom])))
+            found.append(
+                LandmarkDetection(landmarks, self.score, np.array([left, top, right, bottom]))
+            )
         return found
 
 
@@ -59,7 +61,10 @@ def tracked(tracker: FaceTracker, frames: int) -> list[dict[int, float]]:
     """Run -> x of its middle, for each frame."""
     seen = [tracker.track([FRAME])[0] for _ in range(frames)]
     return [
-        {run: round(float(found.landmarks.mean(axis=0)[0]), 6) for run, found in one.items()}
+        {
+            tracklet: round(float(found.landmarks.mean(axis=0)[0]), 6)
+            for tracklet, found in one.items()
+        }
         for one in seen
     ]
 
@@ -97,7 +102,7 @@ def test_after_a_cut_all_runs_are_new():
     faces = ScriptedFaces([box(200, 200)], [box(200, 200)])
     tracker = FaceTracker(faces, ScriptedLandmarks(detect_every=5))
     assert tracked(tracker, 1) == [{0: 200}]
-    tracker.end_shot()
+    tracker.reset()
     assert tracked(tracker, 1) == [{1: 200}]
 
 
@@ -107,7 +112,7 @@ def test_after_a_cut_all_runs_are_new():
 )
 def test_landmarks_that_jump_are_no_detection(move, grow, believed):
     first, then = face_at(200, 200), face_at(200 + move, 200, 100 * grow)
-    assert follows(then, first) is believed
+    assert is_plausible_motion(then, first) is believed
 
 
 def test_a_low_score_is_no_detection():

@@ -14,14 +14,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import InputError
-from .cluster_crew import LOOK_SECONDS, LOST, Attempt, Crew
-from .shipped_code import worker_environment
-from .workers import Start
-
-Job = TypeVar("Job")
+from ..run.executor import Job, Start
+from .actor_pool import LOOK_SECONDS, RETRY, ActorPool, Attempt
+from .runtime_environment import worker_environment
 
 
 @dataclass(frozen=True)
@@ -29,19 +27,23 @@ class ClusterOptions:
     """What `--ray` and its companions say.
 
     No `address` starts Ray here; 0 `workers` are as many as the cluster holds, `cpus` and `gpus`
-    what each takes, `shared_gpus` what each of those takes that workers share.
+    what each takes.
     """
 
     address: str = ""
     workers: int = 0
     cpus: float = 1.0
     gpus: float = 0.0
-    shared_gpus: float = 0.0
 
 
 class Cluster:
-    """A connection to Ray; a context manager that ends what it began. Raises InputError where Ray
-    is not installed, the address does not answer, or no worker fits."""
+    """`utils.run.executor.Executor` on Ray, as a context manager.
+
+    Raises:
+        InputError: Ray is not installed, the address does not answer, or no worker fits.
+    """
+
+    distributed = True
 
     def __init__(self, options: ClusterOptions) -> None:
         self._options, self._closing = options, contextlib.ExitStack()
@@ -94,42 +96,29 @@ class Cluster:
                 fitting += int(min(by_cpu, by_gpu, 1e6) + 1e-9)
         return fitting
 
-    def share(self, kind: type, *arguments: Any, calls_at_once: int) -> list[Any]:
-        """Actors of a class, for workers to ask: as many as there are GPUs for. One that dies is
-        begun anew by Ray, and asked again. Raises InputError where there is none."""
-        takes = self._options.shared_gpus
-        count = self._fitting(0, takes)
-        if not takes or not count:
-            raise InputError(f"--ray_gpus {takes:g}: no node has so many GPUs")
-        again = {"max_restarts": -1, "max_task_retries": -1}
-        actor = self._ray.remote(kind).options(
-            num_cpus=0, num_gpus=takes, max_concurrency=calls_at_once, **again
-        )
-        return [actor.remote(*arguments) for _ in range(count)]
-
     def run(
         self, work: Callable[[Job], Any], jobs: Sequence[Job], start: Start = None
     ) -> Iterator[tuple[Job, Any]]:
         """As `run_in_workers`, but that a job whose worker or node dies is begun again elsewhere;
-        `Died` where it has killed `DEATHS` workers or lost `LOSSES` nodes.
+        `WorkerDied` where it has killed `DEATHS` workers or lost `LOSSES` nodes.
 
         Raises what `work` raised; InputError where workers die as they start.
         """
-        crew = Crew(self._ray, start, num_cpus=self._options.cpus, num_gpus=self._options.gpus)
+        pool = ActorPool(self._ray, start, num_cpus=self._options.cpus, num_gpus=self._options.gpus)
         waiting = deque(Attempt(job) for job in jobs)
         open_jobs, looked = len(waiting), -LOOK_SECONDS
         try:
             while open_jobs:
                 if time.monotonic() - looked >= LOOK_SECONDS:  # nodes come and go
                     room, looked = self.room(), time.monotonic()
-                crew.hire(min(room, open_jobs))
-                for attempt, came in crew.ended():
-                    if came is LOST:
+                pool.start_workers(min(room, open_jobs))
+                for attempt, result in pool.ended():
+                    if result is RETRY:
                         waiting.append(attempt)
                     elif attempt is not None:
                         open_jobs -= 1
-                        yield attempt.job, came
-                while crew.idle and waiting:
-                    crew.give(crew.idle.pop(), work, waiting.popleft())
+                        yield attempt.job, result
+                while pool.idle and waiting:
+                    pool.submit(pool.idle.pop(), work, waiting.popleft())
         finally:
-            crew.dismiss()
+            pool.shutdown()

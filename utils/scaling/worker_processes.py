@@ -1,0 +1,120 @@
+"""Worker processes, each of which can die without taking another's work with it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic
+
+from ..run.executor import Job, Start, WorkerDied
+
+LEAVING_SECONDS = 5.0  # how long a worker may take to exit before it is killed
+
+
+def exit_reason(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        return f"{name}, out of memory?" if name == "SIGKILL" else name
+    return f"exit status {exit_code}"
+
+
+class _Worker(Generic[Job]):
+    """A process and the job that it has, if any."""
+
+    def __init__(self, work: Callable[[Job], Any], start: Start) -> None:
+        context = get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(work, start, theirs), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.job: Job | None = None
+
+    def submit(self, job: Job) -> None:
+        self.job = job
+        self.connection.send(job)
+
+    def receive(self) -> tuple[Any, bool]:
+        """The result of the job, and whether the worker is still alive."""
+        try:
+            return self.connection.recv(), True
+        except (EOFError, ConnectionResetError):
+            self.process.join(LEAVING_SECONDS)
+            return WorkerDied(exit_reason(self.process.exitcode)), False
+
+    def shutdown(self) -> None:
+        self.connection.close()  # a worker without a job hears this and leaves
+        if self.job is not None:
+            self.process.terminate()
+
+    def join(self) -> None:
+        self.process.join(LEAVING_SECONDS)
+        if self.process.is_alive():
+            self.process.kill()
+
+
+def _serve(work: Callable, start: Start, connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and terminates us
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unwinds, so partial files go
+    if start is not None:
+        start()
+    while True:
+        try:
+            job = connection.recv()
+        except EOFError:
+            return
+        try:
+            result = work(job)
+        except Exception as error:
+            result = error
+        try:
+            connection.send(result)
+        except BrokenPipeError:  # the parent was killed
+            return
+
+
+class WorkerProcesses:
+    """`utils.run.executor.Executor` on this machine.
+
+    No job is tried twice. Leaving the iterator early ends all workers.
+
+    Args:
+        workers: how many processes run at the same time, at most.
+    """
+
+    distributed = False
+
+    def __init__(self, workers: int = 1) -> None:
+        self._workers = workers
+
+    def run(
+        self, work: Callable[[Job], Any], jobs: Sequence[Job], start: Start = None
+    ) -> Iterator[tuple[Job, Any]]:
+        """See `utils.run.executor.Executor.run`."""
+        waiting = deque(jobs)
+        pool: list[_Worker] = []
+        try:
+            while waiting or any(worker.job is not None for worker in pool):
+                while waiting and len(pool) < self._workers:
+                    pool.append(_Worker(work, start))
+                    pool[-1].submit(waiting.popleft())
+                busy = {worker.connection: worker for worker in pool if worker.job is not None}
+                for connection in wait(list(busy)):
+                    worker = busy[connection]
+                    job, (result, alive) = worker.job, worker.receive()
+                    worker.job = None
+                    if not alive:
+                        pool.remove(worker)
+                    elif waiting:
+                        worker.submit(waiting.popleft())
+                    if isinstance(result, Exception):
+                        raise result
+                    yield job, result
+        finally:
+            for worker in pool:
+                worker.shutdown()
+            for worker in pool:  # they exit at the same time
+                worker.join()

@@ -1,0 +1,1 @@
+"""The third stream: how the texture of a face changes from frame to frame."""
