@@ -274,7 +274,7 @@ def classify(count: str) -> dict[str, float]:
             from utils.run.classification import classify_files
             from utils.weights.sets import PROJECT_WEIGHTS
 
-            classify_files(paths, "bundled", PROJECT_WEIGHTS, "vote", 0.5)
+            classify_files(paths, "bundled", PROJECT_WEIGHTS, None, None)
             return len(paths)
 
         return timed(work)

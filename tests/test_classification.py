@@ -117,10 +117,11 @@ def test_a_weight_file_with_a_wrong_checksum_is_not_used(monkeypatch, capsys, tm
 
 
 def with_set(folder: Path, **changes) -> Path:
-    """A folder of weights whose set `mine` is our own but for some declarations."""
+    """A folder of weights whose set `mine` is our own but for some declarations, None: without."""
     entry = yaml.safe_load((PROJECT_WEIGHTS / "manifest.yaml").read_text())["sets"]["bundled"]
     shutil.copytree(PROJECT_WEIGHTS / "bundled", folder / "mine")
-    content = {"sets": {"mine": entry | changes}}
+    declared = {key: value for key, value in (entry | changes).items() if value is not None}
+    content = {"sets": {"mine": declared}}
     (folder / "manifest.yaml").write_text(yaml.safe_dump(content))
     return folder
 
@@ -208,7 +209,7 @@ def test_a_clip_counts_for_the_evidence_as_often_as_it_has_frames():
 def test_a_video_is_scored_as_its_set_declares_unless_told_otherwise(
     monkeypatch, capsys, tmp_path, declared, asked, expected
 ):
-    weights = with_set(tmp_path, score=declared)
+    weights = with_set(tmp_path, score=declared, unclear=None)
     results = tmp_path / "out.json"
     where = "-i", SAMPLES, "--weights", "mine", "--model_weights", weights, "--json", results
     run(monkeypatch, capsys, *where, *asked)
@@ -388,3 +389,20 @@ def test_help_imports_no_network_library(script):
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("flags", [["--threshold", "0.999"], ["--score", "mean"]])
+def test_a_set_with_a_band_refuses_another_rule_of_decision(monkeypatch, capsys, flags):
+    status, lines, errors = run(monkeypatch, capsys, "-i", SAMPLES, "--weights", "bundled", *flags)
+    assert status == 2 and not lines
+    assert flags[0] in errors and "band" in errors and errors.count("\n") == 1
+
+
+def test_a_published_rule_of_decision_obeys_the_threshold(monkeypatch, capsys, tmp_path):
+    weights = with_set(tmp_path, score="mean", unclear=None)
+    where = "-i", SAMPLES, "--weights", "mine", "--model_weights", weights
+    labels = [
+        [line.split()[1] for line in run(monkeypatch, capsys, *where, "--threshold", bound)[1]]
+        for bound in ("0", "1")
+    ]
+    assert labels == [["Fake", "Fake"], ["Real", "Real"]]

@@ -37,8 +37,8 @@ class ScriptedLandmarks:
     batch_size = 1
     min_score = 0.1
 
-    def __init__(self, detect_every=1, score=1.0, calibration="published") -> None:
-        self.detect_every, self.score, self.calibration = detect_every, score, calibration
+    def __init__(self, detect_every=1, score=1.0, follows_faces=False) -> None:
+        self.detect_every, self.score, self.follows_faces = detect_every, score, follows_faces
 
     def roi_of_box(self, frame, box):
         return box[:4]
@@ -163,7 +163,7 @@ def test_of_two_runs_on_one_face_one_ends():
 
 def test_a_mesh_is_not_moved_by_boxes_until_it_is_lost():
     faces = ScriptedFaces([box(200, 200)], [box(210, 200)])
-    tracker = FaceTracker(faces, ScriptedLandmarks(calibration="none"))
+    tracker = FaceTracker(faces, ScriptedLandmarks(follows_faces=True))
     assert tracked(tracker, 2) == [{0: 200}, {0: 200}]
 
 

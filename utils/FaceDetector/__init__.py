@@ -49,12 +49,14 @@ def make_face_detector(
     Raises:
         InputError: the detector's model cannot be had, or its settings cannot be used.
     """
-    files = obtain_models(face_detector_files(name, model_weights), model_weights)
+    wanted = face_detector_files(name, model_weights)
+    files = obtain_models(wanted, model_weights)
     if name == "blazeface":
         from .blazeface import BlazeFaceDetector, LiteBlazeFace, TorchBlazeFace
 
-        lite = len(files) == 1
-        return BlazeFaceDetector(LiteBlazeFace(*files) if lite else TorchBlazeFace(*files, device))
+        if wanted == (FACE_LANDMARKER,):
+            return BlazeFaceDetector(LiteBlazeFace(files[0]))
+        return BlazeFaceDetector(TorchBlazeFace(files[0], files[1], device))
     if name == "retinaface":
         from .retinaface import RetinaFaceDetector, read_settings
 

@@ -23,6 +23,7 @@ class DlibPredictor:
     detect_every = 5
     min_score = 0.1
     calibration = "published"
+    follows_faces = False
 
     def __init__(self, model: Path) -> None:
         import dlib

@@ -109,6 +109,7 @@ class FanLandmarkDetector:
     detect_every = 1
     min_score = 0.1
     calibration = "published"
+    follows_faces = False
 
     def __init__(self, network: Callable[[np.ndarray], np.ndarray], batch_size: int) -> None:
         self.batch_size = batch_size

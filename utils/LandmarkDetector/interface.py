@@ -25,15 +25,17 @@ class LandmarkDetection:
 
 
 class LandmarkDetector(Protocol):
-    """Finds the 68 landmarks of faces whose places are known.
+    """Finds the 68 landmarks of faces whose regions of interest are known.
 
     Attributes:
         name: as `--ld` has it.
         batch_size: the number of frames that it serves best in one call.
         detect_every: face boxes are looked for on each frame of this period, unless the user says
             otherwise; in between, the last landmarks tell where the face is.
-        least_score: a face that scores lower is lost.
+        min_score: a face that scores lower is lost.
         calibration: what its landmarks need before they are normalized, by default.
+        follows_faces: its own landmarks locate the face in the next frame better than a face box
+            does; boxes are then used only for faces that are new or lost.
     """
 
     name: str
@@ -41,6 +43,7 @@ class LandmarkDetector(Protocol):
     detect_every: int
     min_score: float
     calibration: str
+    follows_faces: bool
 
     def roi_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
         """Where in `frame` a face lies whose box is (5 or 6,): left, top, right, bottom, score and,

@@ -67,6 +67,7 @@ class MediaPipeMesh:
     detect_every = 12  # frames, about half a second; only to find others
     min_score = 0.5
     calibration = "none"
+    follows_faces = True
 
     def __init__(self, task: Path, cores: Cores) -> None:
         from ..weights.litert import LiteNetwork, read_network

@@ -49,7 +49,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add_completion(parser)
     given = parser.parse_args(arguments)
     check_cluster_flags(parser, given)
-    if not 0 <= given.threshold <= 1:
+    if given.threshold is not None and not 0 <= given.threshold <= 1:
         parser.error("--threshold must lie between 0 and 1")
     if given.workers < 1:
         parser.error("--workers must be 1 or more")
@@ -104,9 +104,9 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     add(
         "--threshold",
         type=float,
-        default=FAKE_THRESHOLD,
         metavar="T",
-        help=f"call a video fake at this score or over it (default: {FAKE_THRESHOLD})",
+        help=f"call a video fake at this score or over it (default: {FAKE_THRESHOLD}; sets with a "
+        "band of Unclear scores have their own)",
     )
 
 
@@ -164,7 +164,7 @@ def open_writers(
     from ..report.result_writers import STDOUT, CsvWriter, JsonLinesWriter, JsonWriter, LineWriter
     from ..report.timeline_plot import PlotWriter
 
-    head = classifier.name, given.threshold
+    head = classifier.name, classifier.threshold
     find_video = VideoFinder(given.videos)
     writers: list[ResultWriter] = []
     failed = True

@@ -12,7 +12,6 @@ from ..console import notice
 from ..inputs import list_files
 from ..landmark_files.io import SUFFIX, face_number, other_face_files
 from ..locations import location
-from ..shared import FAKE_THRESHOLD
 from ..verdict.results import VideoResult
 from ..video.frames import IMAGE_PATTERN, VIDEO_SUFFIXES
 from ..weights.sets import AUTO, PROJECT_WEIGHTS
@@ -144,7 +143,7 @@ def detect_each(
 
 
 @cache
-def _classifier(weights: str, folder: Path, score: str | None, threshold: float):  # noqa: ANN202
+def _classifier(weights: str, folder: Path, score: str | None, threshold: float | None):  # noqa: ANN202
     return load_landmark_classifier(weights, folder, score, threshold)
 
 
@@ -154,7 +153,7 @@ def detect(
     weights: str = AUTO,
     model_weights: Path = PROJECT_WEIGHTS,
     score: str | None = None,
-    threshold: float = FAKE_THRESHOLD,
+    threshold: float | None = None,
     landmarks_path: Path = Path("landmarks_new"),
     recursive: bool = False,
 ) -> Detection:
@@ -177,4 +176,4 @@ def detect(
     classifier = _classifier(weights, Path(model_weights), score, threshold)
     extraction = default_extraction(location(str(landmarks_path))) if videos else None
     found = detect_each(landmark_files, videos, classifier, extraction)
-    return Detection(classifier.name, threshold, list(found))
+    return Detection(classifier.name, classifier.threshold, list(found))

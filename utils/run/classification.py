@@ -24,7 +24,7 @@ from ..verdict.reliability import (
 )
 from ..verdict.results import FAKE, REAL, UNCLEAR, ClipScore, VideoResult
 from ..video.frames import DEFAULT_FPS
-from ..weights.sets import AUTO, BUNDLED, read_manifest
+from ..weights.sets import AUTO, BUNDLED, WeightSet, read_manifest
 
 FILES_AT_ONCE = 64  # read, then classified in one batch
 
@@ -78,7 +78,7 @@ class LandmarkClassifier:
     """Classifies landmark files with one weight set, or several that answer together.
 
     Attributes:
-        name: of the weights; weights: what they declare.
+        name: of the weights; weights: what they declare; threshold: used where they have no band.
         origin: the arguments of `load_landmark_classifier`, by which another process has the same.
     """
 
@@ -90,7 +90,7 @@ class LandmarkClassifier:
         self._classifier = classifier
         self.weights = classifier.weights
         self._method = method or classifier.weights.score
-        self._threshold = threshold
+        self.threshold = threshold
 
     def classify_each(self, paths: Sequence[Path]) -> Iterator[VideoResult]:
         """One result a file, in their order, some files at a time."""
@@ -161,7 +161,7 @@ class LandmarkClassifier:
         frames = np.array([len(clip) for clip in job.clips])
         score = video_score(g1, g2, self._method, frames)
         scores = clip_scores(g1, g2)
-        label = FAKE if score >= self._threshold else REAL
+        label = FAKE if score >= self.threshold else REAL
         reasons: list[str] = []
         if weights.unclear is not None:
             measured = face_measurements(job.track.header, job.fps, job.liveliness)
@@ -212,7 +212,7 @@ def _predict_jobs(
 
 
 def load_landmark_classifier(
-    weights: str, folder: Path, method: str | None, threshold: float
+    weights: str, folder: Path, method: str | None, threshold: float | None
 ) -> LandmarkClassifier:
     """A classifier of landmark files.
 
@@ -220,19 +220,41 @@ def load_landmark_classifier(
         weights: a name of the manifest, or `auto`.
         folder: where weight sets are looked for and downloaded to.
         method: one of `utils.shared.SCORES`; None: the set's own.
-        threshold: a video is called fake at this score or over it.
+        threshold: a video is called fake at this score or over it; None: 0.5, or the set's band.
 
     Raises:
-        InputError: the weights cannot be had.
+        InputError: the weights cannot be had, or a set with a band is given a threshold or another
+            score than the one that the band was fitted to.
     """
     used = BUNDLED if weights == AUTO else weights
-    classifier = load_classifier(read_manifest(folder), used, folder)
+    manifest = read_manifest(folder)
+    _check_decision(manifest.members(used)[0], method, threshold)
+    classifier = load_classifier(manifest, used, folder)
     origin = weights, folder, method, threshold
+    threshold = FAKE_THRESHOLD if threshold is None else threshold
     return LandmarkClassifier(classifier, method, threshold, used, origin)
 
 
+def _check_decision(weights: WeightSet, method: str | None, threshold: float | None) -> None:
+    """Raises InputError where a set with a band is to decide in another way than it was fitted."""
+    if weights.unclear is None:
+        return
+    low, high = weights.unclear
+    band = f"{weights.name} decides by its own band, Real below {low:g} and Fake from {high:g}"
+    if threshold is not None:
+        raise InputError(f"--threshold: {band}; choose a published set, or leave --threshold out")
+    if method not in (None, weights.score):
+        raise InputError(
+            f"--score {method}: {band}, fitted to --score {weights.score}; leave --score out"
+        )
+
+
 def classify_files(
-    paths: Sequence[Path], weights: str, folder: Path, method: str | None, threshold: float
+    paths: Sequence[Path],
+    weights: str,
+    folder: Path,
+    method: str | None,
+    threshold: float | None,
 ) -> tuple[str, list[VideoResult]]:
     """The name of the weights that were used, and one result a file in the order given; arguments
     as of `load_landmark_classifier`."""

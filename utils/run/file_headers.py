@@ -75,7 +75,7 @@ def face_header(face: FaceTrack, report: FaceReport, source: LandmarkSource) -> 
         "frames": report.frames,
         "first_frame": int(face.numbers[0]),
         "frames_with_face": report.frames_with_face,
-        "share_of_frames": f"{report.frames_with_face / source.frames:.4f}",
+        "share_of_frames": f"{report.frames_with_face / report.frames:.4f}",
         "score": f"{report.score:.4f}",
         "trusted_share": f"{report.trusted_share:.4f}",
         "seconds": f"{face.seconds:.3f}",

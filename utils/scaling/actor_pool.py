@@ -38,7 +38,11 @@ class _Worker:
         if start is not None:
             start()
 
-    def ready(self) -> None: ...
+    def ready(self) -> str:
+        """The id of the node that it runs on."""
+        import ray
+
+        return ray.get_runtime_context().get_node_id()
 
     def do(self, work: Callable, job: Any) -> Any:
         return work(job)
@@ -54,7 +58,8 @@ class ActorPool:
     def __init__(self, ray: Any, start: Start, **takes: float) -> None:
         self._ray, self._start = ray, start
         self._kind = ray.remote(_Worker).options(**takes)
-        self._busy: dict[Any, tuple[Any, Attempt | None]] = {}  # by what is awaited
+        self._busy: dict[Any, tuple[Any, Attempt | None]] = {}  # by the awaited reference
+        self._node_of: dict[Any, str] = {}  # by worker
         self._false_starts = 0
         self.idle: list[Any] = []
 
@@ -69,7 +74,7 @@ class ActorPool:
         self._busy[worker.do.remote(work, attempt.job)] = worker, attempt
 
     def ended(self) -> Iterator[tuple[Attempt | None, Any]]:
-        """Jobs and what came of them (no job: a worker is ready); who lives on is idle."""
+        """Jobs and their results; no job: a worker is ready. Live workers become idle."""
         if not self._busy:  # no node is left; one may come
             time.sleep(LOOK_SECONDS)
             return
@@ -81,25 +86,35 @@ class ActorPool:
             except self._ray.exceptions.RayTaskError as error:
                 raise error.cause from None
             except self._ray.exceptions.RayActorError as error:
-                result = self._death(attempt, error)
+                result = self._death(worker, attempt, error)
             else:
                 self._false_starts = 0
+                if attempt is None:
+                    self._node_of[worker] = result
                 self.idle.append(worker)
             yield attempt, result
 
-    def _death(self, attempt: Attempt | None, error: Exception) -> Any:
-        reason = str(error)
+    def _death(self, worker: Any, attempt: Attempt | None, error: Exception) -> Any:
         if attempt is None:
             self._false_starts += 1
             if self._false_starts >= FALSE_STARTS:
-                raise InputError(f"--ray: workers die as they start ({reason.splitlines()[-1]})")
+                reason = str(error).splitlines()[-1]
+                raise InputError(f"--ray: workers die as they start ({reason})")
             return None
-        of_node = "worker process has died" not in reason  # nor can it be reached
-        attempt.losses += of_node
-        attempt.deaths += not of_node
+        if self._lost_its_node(worker, error):
+            attempt.losses += 1
+        else:
+            attempt.deaths += 1
         if attempt.deaths < DEATHS and attempt.losses < LOSSES:
             return RETRY
         return WorkerDied(f"{attempt.deaths} workers and {attempt.losses} nodes died of it")
+
+    def _lost_its_node(self, worker: Any, error: Exception) -> bool:
+        """Whether the worker is gone, or out of reach, with its node: no fault of the job."""
+        if isinstance(error, self._ray.exceptions.ActorUnavailableError):
+            return True
+        alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
+        return self._node_of.pop(worker, None) not in alive
 
     def shutdown(self) -> None:
         for worker in [*self.idle, *(worker for worker, _ in self._busy.values())]:

@@ -190,7 +190,7 @@ class FaceTracker:
 
     def _uses_boxes(self, face: _Face) -> bool:
         """A mesh knows better than a box where its face is, until it is lost."""
-        return self._landmarks.calibration == "published" or face.missing > 0
+        return not self._landmarks.follows_faces or face.missing > 0
 
     def _start(self, frame: np.ndarray, boxes: np.ndarray) -> None:
         sizes = (boxes[:, 2:4] - boxes[:, :2]).prod(axis=1)
