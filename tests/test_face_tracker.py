@@ -25,7 +25,7 @@ class ScriptedFaces:
         self.searches_near = searches_near
         self.asked = 0
 
-    def detect(self, frames, near=None):
+    def detect(self, frames, near=None, small_faces=False):
         self.asked += len(frames)
         return [np.array(self.script.pop(0), float).reshape(-1, 5) for _ in frames]
 
@@ -201,3 +201,10 @@ def test_mirroring_twice_is_no_change():
     mirrored = np.array(MIRRORED_LANDMARKS)
     assert sorted(mirrored) == list(range(68))
     assert (mirrored[mirrored] == np.arange(68)).all()
+
+
+def test_no_more_faces_are_followed_than_asked_for():
+    boxes = [box(60 + 120 * number, 100, 100) for number in range(5)]
+    for most in (2, 5):
+        tracker = FaceTracker(ScriptedFaces([boxes]), ScriptedLandmarks(100), max_faces=most)
+        assert len(tracker.track([FRAME])[0]) == most

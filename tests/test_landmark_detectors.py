@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -234,3 +235,23 @@ def test_the_mesh_is_the_same_on_however_many_cores_are_free(face_frames):
     for cores.decoding in (False, True):
         found.append(mesh.detect(face_frames[:1], [place])[0].landmarks)
     np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("size", [110, 256])
+@pytest.mark.parametrize("turns", range(4))
+def test_the_mesh_tells_which_way_up_a_face_is(face_frames, size, turns):
+    frame = np.full((540, 1280, 3), 128, np.uint8)
+    face = np.rot90(cv2.resize(face_frames[0], (size, size), interpolation=cv2.INTER_AREA), turns)
+    frame[100 : 100 + size, 600 : 600 + size] = face
+    boxes = make_face_detector("blazeface").detect([frame])[0]
+    roi = make_landmark_detector("mediapipe").roi_of_box(frame, boxes[0])
+    off = roi[3] + turns * np.pi / 2  # np.rot90 turns counter-clockwise
+    assert len(boxes) == 1 and abs((off + np.pi) % (2 * np.pi) - np.pi) < 0.3
+
+
+def test_a_wrong_roll_of_the_face_detector_does_not_turn_an_upright_face(face_frames):
+    box = make_face_detector("blazeface").detect(face_frames[:1])[0][0]
+    mesh = make_landmark_detector("mediapipe")
+    for wrong in (np.pi / 2, np.pi, -np.pi / 2):
+        box[5] = wrong
+        assert abs(mesh.roi_of_box(face_frames[0], box)[3]) < 0.3

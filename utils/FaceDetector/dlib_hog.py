@@ -26,7 +26,10 @@ class DlibHogDetector:
         self._detector = dlib.get_frontal_face_detector()
 
     def detect(
-        self, frames: Sequence[np.ndarray], near: np.ndarray | None = None
+        self,
+        frames: Sequence[np.ndarray],
+        near: np.ndarray | None = None,
+        small_faces: bool = False,
     ) -> list[np.ndarray]:
         if near is not None:
             return [self._detect_near(frame, near) for frame in frames]

@@ -20,13 +20,17 @@ class FaceDetector(Protocol):
     searches_near: bool
 
     def detect(
-        self, frames: Sequence[np.ndarray], near: np.ndarray | None = None
+        self,
+        frames: Sequence[np.ndarray],
+        near: np.ndarray | None = None,
+        small_faces: bool = False,
     ) -> list[np.ndarray]:
         """Face boxes of a batch of frames of one size.
 
         Args:
             frames: uint8 (H, W, 3) BGR each.
             near: where the face was last, (4,): a detector may leave out what is far from it.
+            small_faces: look closer for others, where the detector misses small ones at first.
 
         Returns:
             For each frame float64 (faces, 5): left, top, right, bottom in frame pixels, and the

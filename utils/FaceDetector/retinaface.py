@@ -112,7 +112,10 @@ class RetinaFaceDetector:
         self._network = _load(weights, settings.network).to(self._device)
 
     def detect(
-        self, frames: Sequence[np.ndarray], near: np.ndarray | None = None
+        self,
+        frames: Sequence[np.ndarray],
+        near: np.ndarray | None = None,
+        small_faces: bool = False,
     ) -> list[np.ndarray]:
         size = self._settings.batch_size
         found: list[np.ndarray] = []
@@ -156,7 +159,7 @@ class RetinaFaceDetector:
         """Faces (n, 5) of each of a batch of frames (frames, H, W, 3), in these frames' pixels."""
         import torch
 
-        pictures = frames.astype(np.float32) - np.float32(MEAN_BGR)
+        pictures = frames.astype(np.float32) - np.array(MEAN_BGR, np.float32)
         batch = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
         with torch.inference_mode():
             regressions, scores = (

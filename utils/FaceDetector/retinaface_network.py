@@ -117,10 +117,8 @@ class FeaturePyramid(nn.Module):
 
     def forward(self, features: list[torch.Tensor]) -> list[torch.Tensor]:
         fine, middle, coarse = (
-            output(level)
-            for output, level in zip(
-                (self.output1, self.output2, self.output3), features, strict=True
-            )
+            self.get_submodule(f"output{number}")(level)
+            for number, level in enumerate(features, start=1)
         )
         middle = self.merge2(middle + functional.interpolate(coarse, size=middle.shape[2:]))
         fine = self.merge1(fine + functional.interpolate(middle, size=fine.shape[2:]))

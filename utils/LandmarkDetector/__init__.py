@@ -36,11 +36,11 @@ def make_landmark_detector(
         from .fan import BATCH_ON_CPU, BATCH_ON_GPU, FanLandmarkDetector, FanNetwork
 
         batch_size = BATCH_ON_CPU if device == "cpu" else BATCH_ON_GPU
-        return FanLandmarkDetector(FanNetwork(*files, device, precision), batch_size)
+        return FanLandmarkDetector(FanNetwork(files[0], device, precision), batch_size)
     if name == "mediapipe":
         from .mediapipe_mesh import MediaPipeMesh
 
-        return MediaPipeMesh(*files, cores or Cores())
+        return MediaPipeMesh(files[0], cores or Cores())
     from .dlib_predictor import DlibPredictor
 
-    return DlibPredictor(*files)
+    return DlibPredictor(files[0])

@@ -49,7 +49,7 @@ class FanNetwork:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{weights}: not FAN's weights ({reason})") from None
         # Channels last: the same numbers, in the layout that bf16 convolutions are fast in.
-        self._layout = {
+        self._layout: dict[str, Any] = {
             "dtype": {"fp32": torch.float32, "bf16": torch.bfloat16}[precision],
             "memory_format": torch.channels_last,
         }

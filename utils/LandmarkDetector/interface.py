@@ -45,9 +45,9 @@ class LandmarkDetector(Protocol):
     calibration: str
     follows_faces: bool
 
-    def roi_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+    def roi_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray | None:
         """Where in `frame` a face lies whose box is (5 or 6,): left, top, right, bottom, score and,
-        where the face detector knows it, roll in radians."""
+        where the face detector knows it, roll in radians; None where no face is in the box."""
         ...
 
     def detect(

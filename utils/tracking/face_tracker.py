@@ -24,7 +24,8 @@ SAME_FACE = 0.3  # a box that overlaps a followed face by more is that face
 DOUBLE = 0.5  # two tracklets that overlap by more follow one face
 GAP_SECONDS = 0.2  # that a face may be lost for and still be the same tracklet
 LOOK_AROUND = 3  # times its period, a detector that searches near the face looks everywhere
-MAX_FACES = 8  # followed at once, the largest
+MAX_FACES = 16  # followed at once, by default
+LOOK_CLOSER = 8  # times its period, small faces are looked for: about a fiftieth of the time
 
 
 def assign(last_boxes: np.ndarray, boxes: np.ndarray) -> list[int | None]:
@@ -99,6 +100,7 @@ class FaceTracker:
             is lost or none is known; 0 takes the landmark detector's own period.
         whole_frames: look for boxes in whole frames even where the faces' places are known.
         fps: of the video; says how many frames a short gap has.
+        max_faces: followed at once, the largest.
     """
 
     def __init__(
@@ -108,8 +110,10 @@ class FaceTracker:
         detect_every: int = 0,
         whole_frames: bool = False,
         fps: float = 25.0,
+        max_faces: int = MAX_FACES,
     ) -> None:
         self._detector = face_detector
+        self._max_faces = max_faces
         self._landmarks = landmark_detector
         self.detect_every = detect_every or landmark_detector.detect_every
         self._near = face_detector.searches_near and not whole_frames
@@ -117,6 +121,7 @@ class FaceTracker:
         self._frames_seen = 0
         self._next_tracklet = 0
         self._faces: list[_Face] = []
+        self._shot_begins = True
 
     @property
     def batch_size(self) -> int:
@@ -130,6 +135,7 @@ class FaceTracker:
     def reset(self) -> None:
         """Forgets all faces: the next frame shows something else."""
         self._faces = []
+        self._shot_begins = True
 
     def track(self, frames: Sequence[np.ndarray]) -> list[dict[int, LandmarkDetection]]:
         """The faces in the next frames of a shot, by the number of their tracklet."""
@@ -173,7 +179,9 @@ class FaceTracker:
             if number % (LOOK_AROUND * self.detect_every) == 0:
                 self._start(frame, self._detector.detect([frame])[0])
             return
-        boxes = self._detector.detect([frame])[0]
+        closer = self._shot_begins or number % (LOOK_CLOSER * self.detect_every) == 0
+        self._shot_begins = False
+        boxes = self._detector.detect([frame], small_faces=closer)[0]
         self._update(self._faces, frame, boxes)
         self._start(frame, boxes)
 
@@ -197,10 +205,11 @@ class FaceTracker:
         for box in boxes[np.argsort(-sizes)]:
             known = np.array([face.box for face in self._faces]).reshape(-1, 4)
             free = not len(known) or overlaps(box[:4], known).max() < SAME_FACE
-            if free and len(self._faces) < MAX_FACES:
+            if free and len(self._faces) < self._max_faces:
                 roi = self._landmarks.roi_of_box(frame, box)
-                self._faces.append(_Face(self._next_tracklet, box[:4], roi))
-                self._next_tracklet += 1
+                if roi is not None:
+                    self._faces.append(_Face(self._next_tracklet, box[:4], roi))
+                    self._next_tracklet += 1
 
     def _drop_duplicates(self, seen: list[dict[int, LandmarkDetection]]) -> None:
         """Of two tracklets that have come to follow one face, the one that scores less ends."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -140,10 +141,13 @@ def cluster_identities(
         )
 
     def distance(one: list[int], other: list[int]) -> float:
-        pairs = [(means[a], means[b]) for a in one for b in other]
-        if any(a is None or b is None for a, b in pairs) or together(one, other):
+        known = list(product((means[i] for i in one), (means[i] for i in other)))
+        distances = [
+            float(np.linalg.norm(a - b)) for a, b in known if a is not None and b is not None
+        ]
+        if len(distances) < len(known) or together(one, other):
             return np.inf
-        return float(np.mean([np.linalg.norm(a - b) for a, b in pairs]))
+        return float(np.mean(distances))
 
     while len(people) > 1:
         pairs = [
