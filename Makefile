@@ -6,19 +6,24 @@ RUN := $(VENV)/bin/python
 REQUIREMENTS := $(if $(LOCKED),--no-deps --require-hashes --requirement requirements.lock,\
     --requirement requirements.txt)
 
-.PHONY: demo test lint bench fuzz faults load lock audit made-fakes weights cross-validation samples clean
+.PHONY: demo test test-all lint bench fuzz faults load lock audit made-fakes weights texture cross-validation samples clean
 
 # From the videos in input/ to labels.
 demo: $(VENV)/runtime
 	$(RUN) extract_landmarks.py
 	$(RUN) classify.py
 
+# The quick tests; test-all has everything.
 test: $(VENV)/development
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 -m "not slow"
+
+test-all: $(VENV)/development
+	$(RUN) -m pytest -n 2 --durations=15
 
 lint: $(VENV)/development
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
 
 bench: $(VENV)/development
 	$(RUN) -m benchmarks.run
@@ -60,6 +65,13 @@ made-fakes: $(VENV)/development
 weights: made-fakes
 	$(RUN) -m training.train $(RECIPE) --scale $(OUT_OF_FOLD).json --output model_weights/bundled
 
+# The third stream and the rules of decision, from a list of labelled videos and their files.
+texture: $(VENV)/development
+	$(RUN) -m training.corpus --list $(TRACKS)/videos.tsv --videos $(VIDEOS) --output datasets/corpus
+	$(RUN) -m training.texture_stream --list $(TRACKS)/videos.tsv --corpus datasets/corpus \
+	    --tracks $(TRACKS) --output model_weights/bundled
+	$(RUN) -m training.decision
+
 cross-validation: made-fakes
 	$(RUN) -m training.cross_validate $(RECIPE) --by source --output $(OUT_OF_FOLD).csv
 	$(RUN) -m training.figures $(OUT_OF_FOLD).csv --detector mediapipe --output $(OUT_OF_FOLD).json
@@ -68,7 +80,7 @@ samples: $(VENV)/development
 	$(RUN) -m training.make_sample_videos --output input --landmarks landmarks
 
 clean:
-	rm -rf landmarks_new/*.txt visualize/*.avi visualize/*.mp4 landmark_logs.txt
+	rm -rf landmarks_new/*.txt landmarks_new/*.texture.npz visualize/*.avi visualize/*.mp4 landmark_logs.txt
 
 $(VENV)/runtime: requirements.txt requirements-models.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)

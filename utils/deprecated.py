@@ -18,7 +18,7 @@ MIN_EIGENVALUE = 1e-4  # of the mean gradient matrix, brightness in [0, 1]: belo
 
 
 def _pyramid(picture: np.ndarray) -> list[np.ndarray]:
-    levels = [picture.astype(np.float32) / 255]
+    levels: list[np.ndarray] = [picture.astype(np.float32) / 255]
     for _ in range(LEVELS):
         levels.append(cv2.pyrDown(levels[-1]))
     return levels

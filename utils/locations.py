@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 from .errors import InputError
 
@@ -35,11 +36,22 @@ def location(text: str) -> Path:
     except (ImportError, ValueError) as error:
         needed = "; pip install -r requirements-ray.txt"
         raise InputError(f"{text}: cannot be reached ({error}){needed}") from None
-    return place
+    return cast(Path, place)  # it has the methods of pathlib
 
 
 def is_remote(place: Path) -> bool:
+    """Whether it is an address, not a path on this machine."""
     return not isinstance(place, Path)
+
+
+def _storage(place: Any) -> Any:
+    """The fsspec file system of an address."""
+    return place.fs
+
+
+def _key(place: Any) -> str:
+    """An address without its protocol, as its file system names it."""
+    return place.path
 
 
 @contextmanager
@@ -73,7 +85,7 @@ def local_copy(place: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="lrnet-fetched-") as folder:
         copy = Path(folder) / place.name
         with storage_errors(place, "read"):
-            place.fs.get_file(place.path, str(copy))
+            _storage(place).get_file(_key(place), str(copy))
         yield copy
 
 
@@ -87,11 +99,11 @@ def upload(files: Iterable[Path], folder: Path) -> None:
         for file in files:
             partial = folder / f".lrnet-{uuid.uuid4().hex}.partial"
             try:
-                folder.fs.put_file(str(file), partial.path)
-                folder.fs.mv(partial.path, (folder / file.name).path)
+                _storage(folder).put_file(str(file), _key(partial))
+                _storage(folder).mv(_key(partial), _key(folder / file.name))
             except BaseException:
-                if folder.fs.exists(partial.path):
-                    folder.fs.rm_file(partial.path)
+                if _storage(folder).exists(_key(partial)):
+                    _storage(folder).rm_file(_key(partial))
                 raise
 
 
@@ -103,7 +115,7 @@ def list_names(folder: Path) -> set[str]:
     """
     with storage_errors(folder, "listed"):
         try:
-            keys = folder.fs.ls(folder.path, detail=False)
+            keys = _storage(folder).ls(_key(folder), detail=False)
         except FileNotFoundError:
             return set()
     return {key.rstrip("/").rpartition("/")[2] for key in keys}

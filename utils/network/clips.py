@@ -50,7 +50,7 @@ def predict_by_length(
     rows: dict[int, np.ndarray] = {}
     for length in np.unique(lengths):
         chosen = np.flatnonzero(lengths == length)
-        rows_of_length = predict(np.stack([clips[index] for index in chosen]))
+        rows_of_length = predict(np.stack([clips[index] for index in chosen.tolist()]))
         rows.update(zip(chosen.tolist(), rows_of_length, strict=True))
     return np.stack([rows[index] for index in range(len(clips))])
 

@@ -19,7 +19,7 @@ layers = keras.layers
 
 
 @keras.saving.register_keras_serializable("lrnet")
-class LearnedState(layers.Layer):
+class LearnedState(layers.Layer):  # type: ignore[name-defined]
     """A trainable initial state (units,), the same for every clip of a batch."""
 
     def __init__(self, units: int, **options: object) -> None:

@@ -99,7 +99,7 @@ class Cluster:
     def run(
         self, work: Callable[[Job], Any], jobs: Sequence[Job], start: Start = None
     ) -> Iterator[tuple[Job, Any]]:
-        """As `run_in_workers`, but that a job whose worker or node dies is begun again elsewhere;
+        """See `utils.run.executor.Executor.run`. A job whose worker or node dies is begun again;
         `WorkerDied` where it has killed `DEATHS` workers or lost `LOSSES` nodes.
 
         Raises what `work` raised; InputError where workers die as they start.
@@ -113,9 +113,11 @@ class Cluster:
                     room, looked = self.room(), time.monotonic()
                 pool.start_workers(min(room, open_jobs))
                 for attempt, result in pool.ended():
+                    if attempt is None:
+                        continue
                     if result is RETRY:
                         waiting.append(attempt)
-                    elif attempt is not None:
+                    else:
                         open_jobs -= 1
                         yield attempt.job, result
                 while pool.idle and waiting:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
-from typing import Any, Generic
+from typing import Any, Generic, cast
 
 from ..run.executor import Job, Start, WorkerDied
 
@@ -103,7 +103,7 @@ class WorkerProcesses:
                     pool[-1].submit(waiting.popleft())
                 busy = {worker.connection: worker for worker in pool if worker.job is not None}
                 for connection in wait(list(busy)):
-                    worker = busy[connection]
+                    worker = busy[cast(Connection, connection)]
                     job, (result, alive) = worker.job, worker.receive()
                     worker.job = None
                     if not alive:
@@ -112,7 +112,7 @@ class WorkerProcesses:
                         worker.submit(waiting.popleft())
                     if isinstance(result, Exception):
                         raise result
-                    yield job, result
+                    yield cast(Job, job), result
         finally:
             for worker in pool:
                 worker.shutdown()

@@ -109,7 +109,7 @@ def _download(file: ModelFile, target) -> None:  # noqa: ANN001 - any binary fil
 def _reason(error: OSError) -> str:
     import requests
 
-    if isinstance(error, requests.HTTPError):
+    if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"the server answers {error.response.status_code}"
     if isinstance(error, requests.Timeout):
         return "the server does not answer in time"

@@ -30,6 +30,17 @@ def read_network(task: Path, name: str) -> bytes:
         raise InputError(f"{task}: not a task file with {name} in it; fetch it again") from None
 
 
+def _interpreter_class() -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+
+        return Interpreter
+    except ImportError:  # LiteRT has no wheel for this machine; TensorFlow's is its ancestor
+        import tensorflow
+
+        return tensorflow.lite.Interpreter
+
+
 class LiteNetwork:
     """A network of fixed shapes with one input.
 
@@ -39,13 +50,7 @@ class LiteNetwork:
     """
 
     def __init__(self, content: bytes, threads: int = 1) -> None:
-        interpreter_class: Any
-        try:
-            from ai_edge_litert.interpreter import Interpreter as interpreter_class
-        except ImportError:  # LiteRT has no wheel for this machine; TensorFlow's is its ancestor
-            import tensorflow
-
-            interpreter_class = tensorflow.lite.Interpreter
+        interpreter_class = _interpreter_class()
         with native_stderr_muted():
             self._interpreter = interpreter_class(model_content=content, num_threads=threads)
             self._interpreter.allocate_tensors()
