@@ -120,7 +120,8 @@ def with_set(folder: Path, **changes) -> Path:
     """A folder of weights whose set `mine` is our own but for some declarations, None: without."""
     entry = yaml.safe_load((PROJECT_WEIGHTS / "manifest.yaml").read_text())["sets"]["bundled"]
     shutil.copytree(PROJECT_WEIGHTS / "bundled", folder / "mine")
-    declared = {key: value for key, value in (entry | changes).items() if value is not None}
+    changed = entry | {"rules": None} | changes  # it decides by a band, or by a threshold
+    declared = {key: value for key, value in changed.items() if value is not None}
     content = {"sets": {"mine": declared}}
     (folder / "manifest.yaml").write_text(yaml.safe_dump(content))
     return folder
@@ -270,7 +271,7 @@ def test_what_does_not_move_is_left_out_and_counted(monkeypatch, capsys, tmp_pat
 def test_a_still_picture_gets_no_label(monkeypatch, capsys, tmp_path, long_landmarks):
     still = np.repeat(long_landmarks[:1], 120, axis=0)
     (video,) = classified(monkeypatch, capsys, tmp_path, face(tmp_path / "a.txt", still))
-    assert video["label"] is None and "it is a still picture" in video["error"]
+    assert video["label"] is None and "this is a still picture" in video["error"]
 
 
 def test_sixty_frames_a_second_are_thinned_to_thirty(monkeypatch, capsys, tmp_path, long_landmarks):
@@ -283,11 +284,15 @@ def test_sixty_frames_a_second_are_thinned_to_thirty(monkeypatch, capsys, tmp_pa
 @pytest.mark.parametrize(
     ("ranges", "header", "reason"),
     [
-        ({"eye_pixels": [32, None]}, {"eye_pixels": "20.4"}, "20 pixels between the eyes; 32 are"),
-        ({"fps": [15, None]}, {"fps": "12"}, "12 frames a second; 15 are needed"),
-        ({"yaw": [None, 45]}, {"yaw": "-70 -60 -50"}, "turned aside by 60 degrees; up to 45"),
-        ({}, {"movement": "0.0002"}, "nothing moves in the face"),
-        ({"liveliness": [0.01, None]}, {}, "1.0% is needed, which a photograph that is filmed"),
+        (
+            {"eye_pixels": [32, None]},
+            {"eye_pixels": "20.4"},
+            "20 pixels between the eyes, minimum 32",
+        ),
+        ({"fps": [15, None]}, {"fps": "12"}, "12 frames per second, minimum 15"),
+        ({"yaw": [None, 45]}, {"yaw": "-70 -60 -50"}, "head yaw 60 degrees, maximum 45"),
+        ({}, {"movement": "0.0002"}, "the face does not move"),
+        ({"liveliness": [0.01, None]}, {}, "minimum 1.0%: it may be a filmed photograph"),
         ({}, {"eye_pixels": "20.4"}, None),
     ],
 )
@@ -306,7 +311,7 @@ def test_a_score_in_the_band_is_unclear_and_a_set_without_one_decides(
 ):
     path = face(tmp_path / "a.txt", long_landmarks)
     (video,) = classified(monkeypatch, capsys, tmp_path, path, unclear=[0.0, 1.01], ranges={})
-    assert video["label"] == "Unclear" and "wrong too often" in video["reasons"][0]
+    assert video["label"] == "Unclear" and "too many mistakes" in video["reasons"][0]
     shutil.rmtree(tmp_path / "weights")
     (video,) = classified(monkeypatch, capsys, tmp_path, path, unclear=[0.5, 0.5], ranges={})
     assert video["label"] in ("Fake", "Real")

@@ -9,6 +9,7 @@ STAGES = (
     ("errors", "shared"),
     ("locations",),
     ("console", "cores", "face_boxes", "inputs", "rigid_motion", "atomic_write"),
+    ("texture",),
     ("weights",),
     ("video", "FaceDetector", "LandmarkDetector"),
     ("tracking",),

@@ -36,10 +36,10 @@ def test_every_bound_that_is_crossed_is_a_reason():
     declared = weights(ranges={"eye_pixels": (32, None), "fps": (23, 33), "yaw": (None, 45)})
     measured = {"eye_pixels": 12.0, "fps": 40.0, "yaw": 60.0}
     reasons = out_of_range_reasons(measured, declared)
-    assert [reason.split(";")[0] for reason in reasons] == [
-        "the face has 12 pixels between the eyes",
-        "40 frames a second",
-        "the head is turned aside by 60 degrees",
+    assert [reason.split(",")[0] for reason in reasons] == [
+        "12 pixels between the eyes",
+        "40 frames per second",
+        "head yaw 60 degrees",
     ]
     assert out_of_range_reasons({"eye_pixels": 32.0, "fps": 23.0, "yaw": 45.0}, declared) == []
 

@@ -30,6 +30,7 @@ class Segment:
         scores: (frames,) of the landmarks; 0 where not detected.
         tracklet: number of the tracklet that it comes from, by which `FaceSpool` knows it.
         start: its first frame among the tracklet's.
+        texture: float16 (frames, 49, 9) of `utils.texture`, or None where it was not measured.
     """
 
     numbers: np.ndarray
@@ -39,6 +40,7 @@ class Segment:
     scores: np.ndarray
     tracklet: int = 0
     start: int = 0
+    texture: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -47,6 +49,7 @@ class Segment:
         """Frames `start` (included) to `end` (not)."""
         arrays = ("numbers", "times", "landmarks", "detected", "scores")
         kept = {name: getattr(self, name)[start:end] for name in arrays}
+        kept["texture"] = None if self.texture is None else self.texture[start:end]
         return replace(self, start=self.start + start, **kept)
 
     @property
@@ -92,6 +95,13 @@ class FaceTrack:
     @property
     def numbers(self) -> np.ndarray:
         return self._joined("numbers")
+
+    @property
+    def texture(self) -> np.ndarray | None:
+        """Of all frames, or None where it was not measured."""
+        if any(segment.texture is None for segment in self.segments):
+            return None
+        return self._joined("texture")
 
     @property
     def score(self) -> float:

@@ -19,6 +19,7 @@ from .face_boxes import CropBox, cut_face
 from .face_tracks import FaceTrack, Segment, fill_gaps, longest_step, measured_fps
 from .LandmarkDetector.interface import LandmarkDetection
 from .shared import CROP_CENTRE, LANDMARKS
+from .texture.field_measures import NOT_MEASURED, TextureMeter
 from .tracking.face_tracker import FaceTracker
 from .tracking.identity import (
     IdentitySampler,
@@ -56,11 +57,20 @@ class _Tracklet:
     numbers: list[int] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     found: list[LandmarkDetection | None] = field(default_factory=list)
+    texture: list[np.ndarray] = field(default_factory=list)
+    meter: TextureMeter | None = None
 
-    def add(self, number: int, time: float, found: LandmarkDetection | None) -> None:
+    def add(self, frame: ShotFrame, number: int, found: LandmarkDetection | None) -> None:
         self.numbers.append(number)
-        self.times.append(time)
+        self.times.append(frame.time)
         self.found.append(found)
+        if self.meter is None:
+            return
+        if found is None:
+            self.meter.reset()
+            self.texture.append(NOT_MEASURED)
+        else:
+            self.texture.append(self.meter.measure(frame.picture, found.landmarks))
 
     def segment(self, tracklet: int) -> Segment:
         """The tracklet up to the last frame that shows the face; gaps repeat the frame before."""
@@ -76,6 +86,7 @@ class _Tracklet:
             detected[:last],
             np.array([0.0 if one is None else one.score for one in self.found[:last]]),
             tracklet,
+            texture=np.array(self.texture[:last]) if self.meter else None,
         )
 
 
@@ -117,12 +128,14 @@ def detect_faces(
     fps: float,
     spool: FaceSpool | None = None,
     sampler: IdentitySampler | None = None,
+    texture_stride: int = 0,
 ) -> VideoFaces:
     """Follows every face of a video.
 
     Args:
         spool: is given what surrounds each face in each frame.
         sampler: looks at the faces, to tell later who is who.
+        texture_stride: of the `TextureMeter` of each face; 0: their texture is not measured.
 
     Raises:
         InputError: no frame shows a face.
@@ -142,7 +155,10 @@ def detect_faces(
             live |= faces.keys()
             for tracklet in live:
                 found = faces.get(tracklet)
-                tracklets.setdefault(tracklet, _Tracklet()).add(number, frame.time, found)
+                if tracklet not in tracklets:
+                    meter = TextureMeter(texture_stride) if texture_stride else None
+                    tracklets[tracklet] = _Tracklet(meter=meter)
+                tracklets[tracklet].add(frame, number, found)
                 _keep(tracklet, tracklets[tracklet], frame.picture, spool, sampler)
             times.append(frame.time)
             number += 1
@@ -174,7 +190,7 @@ def _keep(
 
 def _split_at_change(
     segment: Segment, samples: TrackletSamples | None
-) -> list[tuple[Segment, object]]:
+) -> list[tuple[Segment, np.ndarray | None]]:
     """A segment, or its two parts where it goes over to another person; with mean embeddings."""
     if samples is None or not samples.embeddings:
         return [(segment, None)]
@@ -184,7 +200,7 @@ def _split_at_change(
     start, end = samples.at[change - 1], min(samples.at[change], len(segment) - 1)
     steps = np.linalg.norm(np.diff(segment.landmarks[start : end + 1], axis=0), axis=2).mean(axis=1)
     middle = start + 1 + int(steps.argmax()) if len(steps) else end
-    parts = []
+    parts: list[tuple[Segment, np.ndarray | None]] = []
     bounds = ((0, middle - AROUND_CHANGE), (middle + AROUND_CHANGE, len(segment)))
     halves = (samples.embeddings[:change], samples.embeddings[change:])
     for (first, last), of_part in zip(bounds, halves, strict=True):
@@ -260,7 +276,8 @@ def calibrate_landmarks(
         InputError: the faces end before the track does.
     """
     cut = iter(faces)
-    calibrated, trusted = [], []
+    calibrated: list[np.ndarray] = []
+    trusted: list[float] = []
     for segment, boxes in zip(track.segments, crops, strict=True):
         calibrator = Calibrator()
         for box, detection in zip(boxes, segment.landmarks, strict=True):

@@ -75,6 +75,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help="keep the N main faces of a video only; 0 keeps all that are seen for 2 s",
     )
     add(
+        "--max_faces",
+        type=int,
+        default=16,
+        metavar="N",
+        help="follow at most N faces at the same time, the largest",
+    )
+    add(
         "--calibration",
         choices=CALIBRATIONS,
         help="published: optical flow and Kalman filter; none: landmarks as they were detected "
@@ -97,6 +104,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--thorough",
         action="store_true",
         help="no shortcuts: search every whole frame for the face, decode twice (far slower)",
+    )
+    add(
+        "--no-texture",
+        dest="texture",
+        action="store_false",
+        help="measure no texture: the verdict then rests on landmarks alone",
     )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
     add("--precision", choices=PRECISIONS, default="fp32", help="what FAN computes in")
@@ -134,6 +147,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     for name in ("detect_every", "faces", "timeout"):
         if getattr(given, name) < 0:
             parser.error(f"--{name} must be 0 or more")
+    if given.max_faces < 1:
+        parser.error("--max_faces must be 1 or more")
     if not 0 < given.fps <= 1000:
         parser.error("--fps must lie between 0 and 1000")
     return given
@@ -163,6 +178,7 @@ def main() -> int:
         face_detector=face_detector,
         landmark_detector=landmark_detector,
         faces=given.faces,
+        max_faces=given.max_faces,
         calibration=given.calibration or "",
         crop=given.crop,
         detect_every=given.detect_every,
@@ -175,6 +191,7 @@ def main() -> int:
         model_weights=given.model_weights,
         precomputed=given.precomputed,
         thorough=given.thorough,
+        texture=given.texture,
         threads_each=threads_of_worker(given),
     )
     with open_executor(given, options) as executor:

@@ -17,6 +17,7 @@ from ..console import printable
 from ..errors import InputError
 from ..locations import is_remote, storage_errors
 from ..shared import FORMATS, LANDMARKS, VALUES_PER_FRAME
+from ..texture.texture_file import texture_path
 from .formats import detect_format
 
 VERSION_KEY, VERSION = "lrnet-landmarks", "1"
@@ -151,6 +152,7 @@ def remove_stale_outputs(main: Path, faces: int) -> None:
     """
     for stale in (main, *reversed(other_face_files(main)[faces - 1 :])):
         stale.unlink(missing_ok=True)
+        texture_path(stale).unlink(missing_ok=True)
 
 
 def output_names(videos: list[Path]) -> list[str]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..weights.sets import STREAMS, Manifest, WeightSet, obtain_files
+from ..texture.kernel_machine import KernelMachine, load_kernel_machine
+from ..weights.sets import STREAMS, Manifest, WeightSet, obtain_files, obtain_texture
 from .clips import predict_by_length, stream_values
 
 
@@ -30,10 +31,12 @@ class Classifier:
     Attributes:
         weights: the first set, for what it declares.
         networks: (g1, g2) Keras models, a pair a member.
+        texture: the third stream, where the set has one.
     """
 
     weights: WeightSet
     networks: Sequence[tuple[Any, Any]]
+    texture: KernelMachine | None = None
 
     def stream_logits(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What each stream says of clips (n, frames, 136): two times (n, families) log-odds of
@@ -80,4 +83,9 @@ def load_classifier(manifest: Manifest, name: str, folder: Path) -> Classifier:
         InputError: no such set, or a file is missing, or not what it should be.
     """
     members = manifest.members(name)
-    return Classifier(members[0], [_load_streams(member, folder) for member in members])
+    texture = obtain_texture(members[0], folder)
+    return Classifier(
+        members[0],
+        [_load_streams(member, folder) for member in members],
+        None if texture is None else load_kernel_machine(texture),
+    )

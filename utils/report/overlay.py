@@ -88,8 +88,8 @@ class OverlayWriter(PerVideoWriter):
         height, width = max(12, 2 * round(shape[0] * STRIP_SHARE / 2)), shape[1]
         strip = np.full((height, width, 3), GROUND, np.uint8)
         last = max(frames, face.clips[-1].end, number + 1)
-        if self._weights.unclear is not None:
-            low, high = (round((1 - bound) * (height - 1)) for bound in self._weights.unclear)
+        if face.band is not None:
+            low, high = (round((1 - bound) * (height - 1)) for bound in face.band)
             strip[high : low + 1] = BAND
         for clip in face.clips:
             start, end = (round(at / last * width) for at in (clip.start, clip.end))

@@ -27,7 +27,7 @@ from ..verdict.reliability import (
 from ..verdict.results import ClipScore, VideoResult, video_label
 from ..verdict.words import CAVEAT, describe_stream, describe_verdict, format_time
 from ..weights.downloads import checksum
-from ..weights.sets import STREAMS, WeightSet
+from ..weights.sets import WeightSet
 from .colours import score_rgb
 from .content_credentials import can_read_credentials, read_credentials
 from .evidence_frames import ClipPicture, clip_pictures, select_clips
@@ -137,7 +137,7 @@ class PageWriter(PerVideoWriter):
             timeline.segments,
             timeline.cuts,
             timeline.ticks,
-            [describe_stream(stream, face.clips) for stream in STREAMS],
+            [describe_stream(stream, face.clips) for stream in face.streams],
             _pictures(face, video, video_rate(face, header)),
             measurement_table(measured, self._weights),
         )

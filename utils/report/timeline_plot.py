@@ -53,8 +53,8 @@ class PlotWriter(PerVideoWriter):
             raise InputError(f"{self._folder}: cannot be written ({error.strerror})") from None
 
     def _draw_face(self, axes, face: VideoResult) -> None:  # noqa: ANN001 - matplotlib's
-        if self._weights.unclear is not None:
-            axes.axhspan(*self._weights.unclear, color="0.92", label="unclear")
+        if face.band is not None:
+            axes.axhspan(*face.band, color="0.92", label="unclear")
         times = [clip.time for clip in face.clips]
         rate = video_rate(face, read_header(face.path))
         lengths = [(clip.end - clip.start) / rate for clip in face.clips]

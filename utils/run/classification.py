@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,20 +13,26 @@ from ..errors import InputError
 from ..landmark_files.formats import align
 from ..landmark_files.io import LandmarkTrack, read_landmarks
 from ..landmark_files.segments import parse_segments
+from ..locations import is_remote
 from ..network.classifiers import Classifier, load_classifier, max_family_probability, probability
 from ..network.clips import clip_bounds, frame_stride, mean_over_frames, moving_ranges
 from ..rigid_motion import liveliness
 from ..shared import ALIGNED, ANY_FORMAT, FAKE_THRESHOLD, FAMILIES, NORMALIZED
+from ..texture.clip_figures import measured_share, texture_clips, texture_figures
+from ..texture.texture_file import read_texture
 from ..verdict.reliability import (
     abstain_reasons,
     face_measurements,
     header_measurements,
     out_of_range_reasons,
+    reasons_by_rule,
 )
 from ..verdict.results import FAKE, REAL, UNCLEAR, ClipScore, VideoResult
 from ..video.frames import DEFAULT_FPS
-from ..weights.sets import AUTO, BUNDLED, WeightSet, read_manifest
+from ..weights.sets import AUTO, BUNDLED, STREAMS, TEXTURE, WeightSet, read_manifest
 
+LANDMARK_RULE, TEXTURE_RULE = "landmarks", "texture"  # of a set's rules
+MIN_MEASURED = 0.7  # of the frames of a texture clip
 FILES_AT_ONCE = 64  # read, then classified in one batch
 
 
@@ -55,6 +62,16 @@ def clip_scores(g1: np.ndarray, g2: np.ndarray) -> np.ndarray:
     return (max_family_probability(g1) + max_family_probability(g2)) / 2
 
 
+class _Decision(NamedTuple):
+    """What a rule of decision makes of a face; `g3`: of each clip, where texture was read."""
+
+    score: float
+    band: tuple[float, float]
+    reasons: list[str]
+    streams: list[str]
+    g3: list[float] | None = None
+
+
 @dataclass(frozen=True)
 class _Job:
     """A landmark file that can be classified.
@@ -63,6 +80,8 @@ class _Job:
         clips: one (frames, 136) array a clip.
         places: of each clip, first frame, frame after the last, and time.
         liveliness: of the liveliest part that is read, where one is long enough.
+        texture: figures (clips, n) of the third stream's clips; texture_places: of each, first
+            frame and the one after the last.
     """
 
     path: Path
@@ -72,6 +91,8 @@ class _Job:
     clips: list[np.ndarray]
     places: list[tuple[int, int, float]]
     liveliness: float | None
+    texture: np.ndarray
+    texture_places: list[tuple[int, int]]
 
 
 class LandmarkClassifier:
@@ -125,6 +146,8 @@ class LandmarkClassifier:
         fps = header_measurements(track.header).get("fps", DEFAULT_FPS)
         step = frame_stride(fps, weights.frame_rate)
         clips, places, still, lively = [], [], 0, []
+        texture = self._read_texture(path, track, step)
+        figures, texture_places = [], []
         for segment in segments:
             inside = landmarks[segment.start : segment.end]
             for first, last in moving_ranges(inside, fps):
@@ -136,11 +159,36 @@ class LandmarkClassifier:
                     begins, ends = first + start * step, min(first + end * step, last)
                     time = segment.time + begins / fps
                     places.append((segment.frame + begins, segment.frame + ends, time))
+                if texture is None:
+                    continue
+                rows = texture[segment.start + first : segment.start + last : step]
+                for start, end in texture_clips(len(rows)):
+                    if measured_share(rows[start:end]) >= MIN_MEASURED:
+                        figures.append(texture_figures(rows[start:end], fps / step))
+                        at = segment.frame + first
+                        texture_places.append((at + start * step, at + end * step))
             still += len(inside)
         if not clips:
             raise InputError(f"{path}: {_no_clip(landmarks, still, step, weights.shortest)}")
         liveliest = max((found for found in lively if found is not None), default=None)
-        return _Job(path, track, fps / step, still, clips, places, liveliest)
+        return _Job(
+            path,
+            track,
+            fps / step,
+            still,
+            clips,
+            places,
+            liveliest,
+            np.array(figures),
+            texture_places,
+        )
+
+    def _read_texture(self, path: Path, track: LandmarkTrack, step: int) -> np.ndarray | None:
+        """The rows of the texture file, where the set reads them and they fit."""
+        if self._classifier.texture is None or is_remote(path):
+            return None
+        texture = read_texture(path, len(track.landmarks))
+        return None if texture is None or texture.stride != step else texture.rows
 
     def _in_format(self, path: Path, track: LandmarkTrack) -> np.ndarray:
         wanted = self.weights.format
@@ -159,15 +207,26 @@ class LandmarkClassifier:
     def _result(self, job: _Job, g1: np.ndarray, g2: np.ndarray) -> VideoResult:
         weights = self.weights
         frames = np.array([len(clip) for clip in job.clips])
-        score = video_score(g1, g2, self._method, frames)
         scores = clip_scores(g1, g2)
-        label = FAKE if score >= self.threshold else REAL
-        reasons: list[str] = []
+        evidence = mean_over_frames((g1 + g2) / 2, frames)
+        g3: list[float | None] = [None] * len(frames)
+        if weights.rules:
+            decision = self._decide(job, float(evidence.max()), frames.sum() / job.fps)
+            score, band, reasons, streams_read = decision[:4]
+            label = FAKE if score >= band[1] else REAL
+            if decision.g3 is not None:
+                g3 = list(decision.g3)
+                scores = (2 * scores + np.array(decision.g3)) / 3
+        else:
+            score, streams_read, band = video_score(g1, g2, self._method, frames), [*STREAMS], None
+            label = FAKE if score >= self.threshold else REAL
+            reasons = []
+            if weights.unclear is not None:
+                band = weights.unclear
+                reasons = abstain_reasons(score, stream_scores(g1, g2, frames), weights)
         if weights.unclear is not None:
             measured = face_measurements(job.track.header, job.fps, job.liveliness)
-            reasons = out_of_range_reasons(measured, weights)
-            reasons = reasons or abstain_reasons(score, stream_scores(g1, g2, frames), weights)
-        evidence = mean_over_frames(g1 + g2, frames)
+            reasons = out_of_range_reasons(measured, weights) or reasons
         streams = max_family_probability(g1), max_family_probability(g2)
         return VideoResult(
             name=job.path.name,
@@ -183,19 +242,55 @@ class LandmarkClassifier:
             still=job.still,
             liveliness=job.liveliness,
             clips=[
-                ClipScore(*place, *map(float, said))
-                for place, *said in zip(job.places, *streams, scores, strict=True)
+                ClipScore(*place, float(by_g1), float(by_g2), float(of_clip), by_g3)
+                for place, by_g1, by_g2, of_clip, by_g3 in zip(
+                    job.places, *streams, scores, g3, strict=True
+                )
             ],
+            streams=streams_read,
+            band=band,
+        )
+
+    def _decide(self, job: _Job, evidence: float, seconds: float) -> _Decision:
+        """The score by the rule for what was measured of the face."""
+        machine, rules = self._classifier.texture, self.weights.rules
+        if machine is None or not len(job.texture) or TEXTURE_RULE not in rules:
+            rule = rules[LANDMARK_RULE]
+            score, band = rule.score([evidence]), rule.band(seconds)
+            return _Decision(score, band, reasons_by_rule(score, band, None, rule), [*STREAMS])
+        rule = rules[TEXTURE_RULE]
+        decisions, similarity = machine(job.texture)
+        score, band = rule.score([evidence, float(decisions.mean())]), rule.band(seconds)
+        like = float(np.median(similarity))
+        of_clips = probability(rule.slopes[1] * decisions)
+        return _Decision(
+            score,
+            band,
+            reasons_by_rule(score, band, like, rule),
+            [*STREAMS, TEXTURE],
+            [_overlapping_mean(place, job.texture_places, of_clips) for place in job.places],
         )
 
 
-def _face_of(header: dict[str, str]) -> dict[str, str]:
+def _overlapping_mean(
+    place: tuple[int, int, float], others: Sequence[tuple[int, int]], values: np.ndarray
+) -> float:
+    """The mean of clips' values, weighted by their overlap with a place; else the nearest one."""
+    start, end = place[:2]
+    shared = np.array([max(0, min(end, b) - max(start, a)) for a, b in others])
+    if not shared.any():
+        middles = np.array([a + b for a, b in others])
+        return float(values[np.abs(middles - start - end).argmin()])
+    return float(np.average(values, weights=shared))
+
+
+def _face_of(header: dict[str, str]) -> dict[str, Any]:
     return {"video": header.get("video", ""), "face": header.get("face", "1 of 1")}
 
 
 def _no_clip(landmarks: np.ndarray, still: int, step: int, shortest: int) -> str:
     if still and len(landmarks) - still < shortest * step:
-        return f"nothing moves in {still} of {len(landmarks)} frames: it is a still picture"
+        return f"{still} of {len(landmarks)} frames do not move: this is a still picture"
     needed = f"{shortest * step} in one piece"
     return f"{len(landmarks)} frames are too few; {needed} make a clip"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..landmark_files.io import other_face_files, remove_stale_outputs
 from ..locations import is_remote, list_names, local_copy, storage_errors, upload
+from ..texture.texture_file import texture_path
 from .video_extraction import ExtractionOptions, VideoExtractor, VideoReport
 
 
@@ -43,8 +44,8 @@ class RemoteExtractor:
             except InputError as error:
                 return VideoReport(video, error=f"{video}: {error}")
         faces = [replace(face, file=output.with_name(face.file.name)) for face in report.faces]
-        error = report.error.replace(str(copy), str(video))
-        return replace(report, video=video, error=error, faces=tuple(faces))
+        reason = report.error.replace(str(copy), str(video))
+        return replace(report, video=video, error=reason, faces=tuple(faces))
 
     def _deliver(self, local: Path, output: Path) -> None:
         """The main face's file last: where it exists, all are there."""
@@ -58,7 +59,8 @@ class RemoteExtractor:
         others = other_face_files(local)
         with storage_errors(output, "written"):
             remove_stale_outputs(output, 1 + len(others))
-        upload([*others, local], output.parent)
+        textures = [path for path in map(texture_path, (*others, local)) if path.is_file()]
+        upload([*textures, *others, local], output.parent)
 
 
 class ExistingOutputs:

@@ -35,7 +35,9 @@ from ..landmark_utils import (
 from ..LandmarkDetector import make_landmark_detector
 from ..LandmarkDetector.interface import LandmarkDetector
 from ..shared import NORMALIZED, STILL_THRESHOLD
-from ..tracking.face_tracker import FaceTracker
+from ..texture.field_measures import texture_stride
+from ..texture.texture_file import TextureTrack, texture_path, write_texture
+from ..tracking.face_tracker import MAX_FACES, FaceTracker
 from ..tracking.identity import FaceEmbedder, IdentitySampler
 from ..tracking.pose import upright_quarter_turns
 from ..video.face_spool import FaceSpool
@@ -71,6 +73,7 @@ class ExtractionOptions:
     face_detector: str = DEFAULT_FACE_DETECTOR
     landmark_detector: str = DEFAULT_LANDMARK_DETECTOR
     faces: int = 0
+    max_faces: int = MAX_FACES
     calibration: str = ""
     crop: str = "stable"
     detect_every: int = 0
@@ -83,6 +86,7 @@ class ExtractionOptions:
     model_weights: Path | None = None
     precomputed: Path | None = None
     thorough: bool = False
+    texture: bool = True
     threads_each: int = 0
 
     @property
@@ -162,12 +166,16 @@ class VideoExtractor:
         options, (face_detector, landmark_detector) = self._options, self._detectors
         calibration = options.calibration or landmark_detector.calibration
         every = 1 if options.thorough else options.detect_every
-        tracker = FaceTracker(*self._detectors, every, options.thorough, video.fps)
+        tracker = FaceTracker(
+            *self._detectors, every, options.thorough, video.fps, options.max_faces
+        )
         sampler = IdentitySampler(self._embedder, video.fps)
         keep = None if options.thorough or calibration == "none" else spool
+        measured = options.texture and landmark_detector.follows_faces
+        stride = texture_stride(video.fps) if measured else 0
         frames = mark_shots(video.frames())
         with watch(frames, "detect", video.frame_count_hint, self._cores) as watched:
-            found = detect_faces(watched, tracker, video.fps, keep, sampler)
+            found = detect_faces(watched, tracker, video.fps, keep, sampler, stride)
         people = group_by_identity(found)
         faces = [people[0], *(face for face in people[1:] if qualifies_for_output(face))]
         more = {"detect_every": tracker.detect_every}
@@ -285,6 +293,9 @@ class VideoExtractor:
             if turns:
                 header["turned"] = 90 * turns
                 landmarks = _rotate_upright(landmarks, turns)
+            if face.texture is not None:
+                texture = TextureTrack(face.texture, texture_stride(video.fps))
+                write_texture(texture_path(report.file), texture)
             write_landmarks(report.file, LandmarkTrack(landmarks, NORMALIZED, header))
         return reports
 
@@ -341,9 +352,9 @@ def _prefix_path(video: Path, reason: str) -> str:
 def _notices(face: FaceTrack, source: LandmarkSource, frames_lost: int) -> Iterator[str]:
     share = face.detected.sum() / source.frames
     if share < FEW_DETECTIONS:
-        yield f"the face is seen in {share:.0%} of the frames only; do not trust its score"
+        yield f"the face is visible in only {share:.0%} of the frames; do not trust its score"
     if face.movement < STILL_THRESHOLD:
-        yield "nothing moves in the face: it is a still picture"
+        yield "the face does not move: this is a still picture"
     if frames_lost:
         yield f"{frames_lost} damaged frames left out"
 

@@ -15,9 +15,11 @@ PATCH_CENTRE = 0.41j  # below the middle between them, in the same unit
 RIGID_POINTS = np.array([36, 39, 42, 45, 27, 28, 29, 30, 31, 33, 35])  # of the 68 landmarks
 # Where these lie in the mean face of 283 real videos, outer eye corners at -0.5 and 0.5, y down.
 TEMPLATE = np.array(
-    [-0.5, -0.197 + 0.015j, 0.197 + 0.015j, 0.5]
-    + [-0.05j, 0.04j, 0.192j, 0.364j]
-    + [-0.187 + 0.504j, 0.524j, 0.187 + 0.504j]
+    [
+        *(-0.5, -0.197 + 0.015j, 0.197 + 0.015j, 0.5),
+        *(-0.05j, 0.04j, 0.192j, 0.364j),
+        *(-0.187 + 0.504j, 0.524j, 0.187 + 0.504j),
+    ]
 )
 _CENTRED = TEMPLATE - TEMPLATE.mean()
 

@@ -32,7 +32,13 @@ MEASURES = (
 BLUR_SIGMA = 0.8  # pixels
 BAND_SIGMAS = (0.7, 1.4, 2.8)  # pixels
 UNCHANGED_LEVELS = 0.5  # grey levels
+FAST_FPS, USUAL_FPS = 45.0, 27.5  # frames a second; a faster video is compared at a stride
 _FLOOR = 1e-3  # square grey levels, below what eight bits can show
+
+
+def texture_stride(fps: float) -> int:
+    """How many frames back a frame is compared, so that fast videos are measured like others."""
+    return max(1, round(fps / USUAL_FPS)) if fps >= FAST_FPS else 1
 
 
 def _field_means(values: np.ndarray) -> np.ndarray:
@@ -42,6 +48,9 @@ def _field_means(values: np.ndarray) -> np.ndarray:
 
 def _log_energy(values: np.ndarray) -> np.ndarray:
     return np.log(_field_means(np.square(values)) + _FLOOR)
+
+
+NOT_MEASURED = np.full((FIELDS, len(MEASURES)), np.nan, np.float16)
 
 
 class TextureMeter:

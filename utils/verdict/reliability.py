@@ -6,25 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..shared import STILL_THRESHOLD
-from ..weights.sets import WeightSet
+from ..weights.sets import DecisionRule, WeightSet
 
 Measurements = Mapping[str, float]
 MAX_FPS = 1000.0  # more is no frame rate
 # What a set's `ranges` can bound: how to tell too little and too much of it.
 _TOO_LITTLE = {
-    "eye_pixels": "the face has {value:.0f} pixels between the eyes; {bound:.0f} are needed",
-    "fps": "{value:.3g} frames a second; {bound:.3g} are needed",
-    "seconds": "the face is seen for {value:.1f} s; {bound:.1f} s are needed",
-    "share_of_frames": "the face is found in {value:.0%} of its frames; {bound:.0%} are needed",
-    "score": "the landmarks are sure to {value:.2f}; {bound:.2f} is needed",
-    "trusted_share": "the flow follows {value:.0%} of the landmarks; {bound:.0%} are needed",
-    "liveliness": "the face moves in itself by {value:.2%} of the distance between the eyes; "
-    "{bound:.1%} is needed, which a photograph that is filmed does not reach",
+    "eye_pixels": "{value:.0f} pixels between the eyes, minimum {bound:.0f}: the face is too small",
+    "fps": "{value:.3g} frames per second, minimum {bound:.3g}",
+    "seconds": "the face is visible for {value:.1f} s, minimum {bound:.1f} s",
+    "share_of_frames": "the face is detected in {value:.0%} of its frames, minimum {bound:.0%}",
+    "score": "landmark confidence {value:.2f}, minimum {bound:.2f}",
+    "trusted_share": "optical flow tracks {value:.0%} of the landmarks, minimum {bound:.0%}",
+    "liveliness": "non-rigid motion of the face {value:.2%} of the inter-ocular distance, "
+    "minimum {bound:.1%}: it may be a filmed photograph",
 }
 _TOO_MUCH = {
-    "fps": "{value:.3g} frames a second; up to {bound:.3g} are known",
-    "yaw": "the head is turned aside by {value:.0f} degrees; up to {bound:.0f} are known",
-    "pitch": "the head is raised or bent by {value:.0f} degrees; up to {bound:.0f} are known",
+    "fps": "{value:.3g} frames per second, maximum {bound:.3g}",
+    "yaw": "head yaw {value:.0f} degrees, maximum {bound:.0f}",
+    "pitch": "head pitch {value:.0f} degrees, maximum {bound:.0f}",
 }
 
 
@@ -100,13 +100,13 @@ def out_of_range_reasons(measured: Measurements, weights: WeightSet) -> list[str
         if value is None:
             continue
         if least is not None and value < least:
-            text = _TOO_LITTLE.get(name, f"{name} is {{value:.3g}}; {{bound:.3g}} is needed")
+            text = _TOO_LITTLE.get(name, f"{name} {{value:.3g}}, minimum {{bound:.3g}}")
             reasons.append(text.format(value=value, bound=least))
         if most is not None and value > most:
-            text = _TOO_MUCH.get(name, f"{name} is {{value:.3g}}; up to {{bound:.3g}} is known")
+            text = _TOO_MUCH.get(name, f"{name} {{value:.3g}}, maximum {{bound:.3g}}")
             reasons.append(text.format(value=value, bound=most))
     if measured.get("movement", 1.0) < STILL_THRESHOLD:
-        reasons.append("nothing moves in the face: it is a still picture")
+        reasons.append("the face does not move: this is a still picture")
     return reasons
 
 
@@ -119,11 +119,38 @@ def abstain_reasons(score: float, of_streams: Sequence[float], weights: WeightSe
     if weights.unclear is None or score < weights.unclear[0]:
         return []
     if score < weights.unclear[1]:
-        return [f"score {score:.2f} lies where this set is wrong too often"]
+        low, high = weights.unclear
+        return [
+            f"score {score:.2f} is between {low:g} and {high:g}, where this model makes too many "
+            "mistakes"
+        ]
     if min(of_streams) < weights.unclear[1]:
         g1, g2 = of_streams
         return [f"the streams disagree: {g1:.2f} by where landmarks lie, {g2:.2f} by how they move"]
     return []
+
+
+def reasons_by_rule(
+    score: float, band: tuple[float, float], similarity: float | None, rule: DecisionRule
+) -> list[str]:
+    """Why a score by a rule of decision does not decide, if it does not.
+
+    Args:
+        band: of the face's length; similarity: of its texture to what was learned.
+    """
+    reasons = []
+    if similarity is not None and rule.similarity is not None and similarity < rule.similarity:
+        reasons.append(
+            "unlike the videos this model was trained on "
+            f"(similarity {similarity:.2f}, minimum {rule.similarity:.2f})"
+        )
+    low, high = band
+    if low <= score < high:
+        reasons.append(
+            f"score {score:.2f} is between {low:g} and {high:g}, where this model makes too many "
+            "mistakes on videos of this length"
+        )
+    return reasons
 
 
 def measurement_table(measured: Measurements, weights: WeightSet) -> list[MeasurementRow]:

@@ -18,7 +18,7 @@ class ClipScore:
     Attributes:
         start, end: frames of the video, the first and the one after the last.
         time: seconds from the video's first frame.
-        g1, g2: what each stream says; score: their mean.
+        g1, g2: what each stream says; score: their mean, with that of the third where it was read.
     """
 
     start: int
@@ -27,6 +27,7 @@ class ClipScore:
     g1: float
     g2: float
     score: float
+    g3: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class VideoResult:
         still: frames left out since nothing moves in them.
         liveliness: of the face (`utils.rigid_motion.liveliness`), in distances between the eyes;
             None where it is too short to tell.
+        streams: that the score rests on.
+        band: scores between which this face would be Unclear, where the set has such a band.
         error: the reason why there is no label, or None.
     """
 
@@ -61,6 +64,8 @@ class VideoResult:
     frames: int = 0
     still: int = 0
     liveliness: float | None = None
+    streams: list[str] = field(default_factory=list)
+    band: tuple[float, float] | None = None
     clips: list[ClipScore] = field(default_factory=list)
     error: str | None = None
 

@@ -8,12 +8,13 @@ from ..shared import FAKE_THRESHOLD
 from .results import FAKE, REAL, UNCLEAR, ClipScore, VideoResult
 
 CAVEAT = (
-    "This speaks of the motion of one face, as far as a network has learned it. It is evidence, "
-    "not proof; the score is not a probability; voice, picture and context are not looked at."
+    "This is about the motion and texture of one face, as far as a model has learned them. It is "
+    "evidence, not proof; the score is not a probability; voice and context are not examined."
 )
 _STREAMS = {
-    "g1": "g1, which reads the shape of the face less its slow course",
-    "g2": "g2, which reads how the face changes from frame to frame",
+    "g1": "g1, which reads the non-rigid motion of the landmarks, its moving average removed",
+    "g2": "g2, which reads how the landmarks change from frame to frame",
+    "g3": "g3, which reads how the texture of the face changes from frame to frame",
 }
 
 
@@ -21,16 +22,16 @@ def describe_verdict(face: VideoResult) -> str:
     """One sentence on a face's label."""
     if face.label == FAKE:
         like = f", most of all those of the kind {face.family}" if face.family else ""
-        return f"The face moves as in the fakes that the network knows{like}."
+        return f"The face moves and changes as in the fakes that the model knows{like}."
     if face.label == REAL:
-        return "The face moves as real faces do that the network knows."
+        return "The face moves and changes like the real faces that the model knows."
     if face.label == UNCLEAR:
-        return "The network cannot tell."
+        return "The model cannot tell."
     return "There is no verdict."
 
 
 def describe_stream(stream: str, clips: Sequence[ClipScore]) -> str:
-    """One sentence on what a stream, `g1` or `g2`, saw."""
+    """One sentence on what a stream (`g1`, `g2` or `g3`) saw."""
     values = [getattr(clip, stream) for clip in clips]
     over = sum(value >= FAKE_THRESHOLD for value in values)
     highest = max(range(len(values)), key=values.__getitem__)

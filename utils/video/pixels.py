@@ -13,7 +13,11 @@ from typing import Any
 import numpy as np
 
 # FFmpeg's names -> what a value is, and how many a pixel has
-LAYOUTS = {"bgr24": (np.uint8, 3), "bgra": (np.uint8, 4), "rgb48le": (np.dtype("<u2"), 3)}
+LAYOUTS: dict[str, tuple[Any, int]] = {
+    "bgr24": (np.uint8, 3),
+    "bgra": (np.uint8, 4),
+    "rgb48le": (np.dtype("<u2"), 3),
+}
 SCALER = "bilinear"  # of colour that has fewer samples than brightness
 
 

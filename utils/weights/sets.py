@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
 import yaml
 
 from ..console import printable
@@ -17,11 +19,41 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _INSTALLED = _PACKAGE / "model_weights"  # where a wheel puts them; a checkout has them beside
 PROJECT_WEIGHTS = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "model_weights"
 MANIFEST = "manifest.yaml"
-STREAMS = ("g1", "g2")
+STREAMS = ("g1", "g2")  # of landmarks
+TEXTURE = "g3"  # the third stream, which a set may have
 AUTO, BUNDLED = "auto", "bundled"
 ARCHITECTURES = ("A", "B", "C", "F")  # of `utils.network.two_stream`
 # What a manifest's whole numbers can be at most.
 MAX_VALUES = {"clip_length": 3600, "shortest_clip": 3600, "units": 1024, "networks": 16}
+
+
+@dataclass(frozen=True)
+class DecisionRule:
+    """How evidence becomes a score and a label, as it was fitted out of fold.
+
+    Attributes:
+        slopes: of the log-odds by g1 and g2 together and, where there is a second, of the third
+            stream's mean decision value; offset: added to their sum.
+        bands: seconds of the face from which a band holds, its lower and its upper end: below the
+            lower a score is Real, from the upper on Fake. Short tracks need stronger evidence.
+        similarity: least similarity of a face's texture to anything learned, or None.
+    """
+
+    slopes: tuple[float, ...]
+    offset: float
+    bands: tuple[tuple[float, float, float], ...]
+    similarity: float | None = None
+
+    def score(self, evidence: Sequence[float]) -> float:
+        """In [0, 1], from the evidence of the streams."""
+        pairs = zip(self.slopes, evidence, strict=True)
+        logit = sum(slope * value for slope, value in pairs) + self.offset
+        return float(1 / (1 + np.exp(-np.clip(logit, -50, 50))))
+
+    def band(self, seconds: float) -> tuple[float, float]:
+        """Where a score does not decide, for a face that is seen so long."""
+        held = [one for one in self.bands if one[0] <= seconds] or [self.bands[0]]
+        return held[-1][1:]
 
 
 @dataclass(frozen=True)
@@ -40,6 +72,9 @@ class WeightSet:
         frame_rate: frames a second that it knows, from and to.
         unclear: scores from and to which it is wrong too often, of both streams together or, of
             what they call fake, of one; None: it has two labels.
+        texture: the file of the third stream, or None where it has none.
+        rules: of decision, by what they read (`landmarks`, `texture`); they take the place of
+            `unclear`, which then is the band of a long track, for pictures.
         ranges: of what is measured of a face, name -> least and most (None: no bound), outside of
             which its word counts for nothing.
         trained_on, measured, licence: for people; `areas`: kind of fake -> area under the ROC
@@ -57,6 +92,8 @@ class WeightSet:
     score: str = "vote"
     frame_rate: tuple[float, float] = (0.0, 1000.0)
     unclear: tuple[float, float] | None = None
+    texture: ModelFile | None = None
+    rules: dict[str, DecisionRule] = field(default_factory=dict)
     ranges: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
     areas: dict[str, float] = field(default_factory=dict)
     trained_on: str = ""
@@ -149,7 +186,7 @@ def _inside(name: str) -> str:
 
 
 def _weight_set(name: str, entry: dict) -> WeightSet:
-    described = {key: str(entry[key]) for key in ("format", "architecture")}
+    described: dict[str, Any] = {key: str(entry[key]) for key in ("format", "architecture")}
     for key, known in (("format", (*FORMATS, ANY_FORMAT)), ("architecture", ARCHITECTURES)):
         if described[key] not in known:
             raise ValueError(f"{name}: {key} can be {' or '.join(known)}")
@@ -163,16 +200,30 @@ def _weight_set(name: str, entry: dict) -> WeightSet:
     described |= {key: tuple(map(float, entry[key])) for key in pairs if key in entry}
     described["areas"] = {str(key): float(area) for key, area in entry.get("areas", {}).items()}
     described["ranges"] = {key: _range(pair) for key, pair in entry.get("ranges", {}).items()}
-    files = tuple(
-        ModelFile(
-            name=f"{_inside(str(name))}/{_inside(str(entry['files'][stream]['name']))}",
-            size=entry["files"][stream].get("size"),
-            sha256=str(entry["files"][stream].get("sha256", "")),
-            url=str(entry["files"][stream].get("url", "")),
-        )
-        for stream in STREAMS
-    )
+    files = tuple(_model_file(name, entry["files"][stream]) for stream in STREAMS)
+    if TEXTURE in entry["files"]:
+        described["texture"] = _model_file(name, entry["files"][TEXTURE])
+    described["rules"] = {str(key): _rule(one) for key, one in entry.get("rules", {}).items()}
     return WeightSet(name=str(name), files=files, **described)
+
+
+def _model_file(name: str, entry: dict) -> ModelFile:
+    return ModelFile(
+        name=f"{_inside(str(name))}/{_inside(str(entry['name']))}",
+        size=entry.get("size"),
+        sha256=str(entry.get("sha256", "")),
+        url=str(entry.get("url", "")),
+    )
+
+
+def _rule(entry: dict) -> DecisionRule:
+    bands = tuple((float(start), float(low), float(high)) for start, low, high in entry["bands"])
+    slopes = tuple(map(float, entry["slopes"]))
+    if not bands or len(slopes) not in (1, 2) or any(not 0 <= a <= b <= 1 for _, a, b in bands):
+        raise ValueError("a rule has one or two slopes, and bands within 0 and 1")
+    similarity = entry.get("similarity")
+    least = None if similarity is None else float(similarity)
+    return DecisionRule(slopes, float(entry["offset"]), bands, least)
 
 
 def _range(pair: Any) -> tuple[float | None, float | None]:
@@ -196,6 +247,25 @@ def find_files(weights: WeightSet, folder: Path) -> list[Path] | None:
                 verify_file(path, file)
             return paths
     return None
+
+
+def obtain_texture(weights: WeightSet, folder: Path) -> Path | None:
+    """The file of the third stream, as `obtain_files` has those of the first two; None: no such
+    stream.
+
+    Raises:
+        InputError: it can neither be found nor downloaded, or its checksum is wrong.
+    """
+    if weights.texture is None:
+        return None
+    for place in dict.fromkeys([folder, PROJECT_WEIGHTS]):
+        path = place / weights.texture.name
+        if path.is_file():
+            if not path.resolve().is_relative_to(place.resolve()):
+                raise InputError(f"{path}: a link that leads out of {place}")
+            verify_file(path, weights.texture)
+            return path
+    return fetch_file(weights.texture, folder / weights.texture.name)
 
 
 def obtain_files(weights: WeightSet, folder: Path) -> list[Path]:

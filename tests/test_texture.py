@@ -1,0 +1,259 @@
+"""The third stream: patches, measures, figures, files, the kernel machine and the rules."""
+
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+from conftest import PROJECT, run_classify
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from utils.errors import InputError
+from utils.network.classifiers import load_classifier
+from utils.run.video_extraction import ExtractionOptions, VideoExtractor
+from utils.texture.clip_figures import (
+    CLIP_FRAMES,
+    MIN_CLIP_FRAMES,
+    TEXTURE_FIGURES,
+    texture_clips,
+    texture_figures,
+)
+from utils.texture.face_patch import (
+    PATCH_PIXELS,
+    RIGID_POINTS,
+    TEMPLATE,
+    face_patch,
+    template_transform,
+)
+from utils.texture.field_measures import FIELDS, MEASURES, TextureMeter, texture_stride
+from utils.texture.kernel_machine import KernelMachine, load_kernel_machine, save_kernel_machine
+from utils.texture.texture_file import TextureTrack, read_texture, texture_path, write_texture
+from utils.weights.sets import BUNDLED, PROJECT_WEIGHTS, DecisionRule, read_manifest
+
+SHAPE = (FIELDS, len(MEASURES))
+
+
+def landmarks_at(a: complex, b: complex) -> np.ndarray:
+    """Landmarks (68, 2) whose rigid points are the template's, turned, scaled and moved."""
+    points = np.zeros(68, complex)
+    points[RIGID_POINTS] = TEMPLATE
+    carried = a * points + b
+    return np.stack([carried.real, carried.imag], axis=1)
+
+
+def noise(random, frames: int) -> np.ndarray:
+    """Frames (frames, 200, 200, 3) of a blurred pattern with fresh noise in each."""
+    still = cv2.GaussianBlur(random.integers(0, 255, (200, 200, 3)).astype(np.float32), (0, 0), 4)
+    return np.clip(still + random.normal(0, 6, (frames, 200, 200, 3)), 0, 255).astype(np.uint8)
+
+
+@given(st.floats(10, 300), st.floats(-3, 3), st.floats(-500, 500), st.floats(-500, 500))
+def test_the_transform_of_a_template_is_found_again(scale, angle, x, y):
+    a, b = scale * np.exp(1j * angle), complex(x, y)
+    found = template_transform(landmarks_at(a, b))
+    assert np.allclose(found, (a, b), atol=1e-6 * scale)
+
+
+def test_a_patch_does_not_depend_on_where_a_face_lies_or_how_it_is_turned(random):
+    frame = cv2.GaussianBlur(random.integers(0, 255, (400, 400, 3)).astype(np.uint8), (0, 0), 6)
+    upright = face_patch(frame, landmarks_at(60, 200 + 180j))
+    turned = cv2.warpAffine(frame, cv2.getRotationMatrix2D((200, 200), 30, 1), (400, 400))
+    a = np.exp(-1j * np.deg2rad(30))
+    again = face_patch(turned, landmarks_at(60 * a, 200 + 200j + a * (-20j)))
+    assert upright.shape == (PATCH_PIXELS, PATCH_PIXELS, 3)
+    assert np.abs(upright - again).mean() < 1.5
+
+
+def test_what_needs_a_frame_before_is_not_measured_in_the_first(random):
+    frames, meter = noise(random, 3), TextureMeter()
+    rows = [meter.measure(frame, landmarks_at(60, 100 + 90j)) for frame in frames]
+    missing = [[MEASURES[i] for i in range(9) if np.isnan(row[:, i]).all()] for row in rows]
+    assert missing[0] == ["change", "acceleration", "unchanged", "green", "red_minus_green"]
+    assert missing[1] == ["acceleration"] and missing[2] == []
+    meter.reset()
+    assert np.isnan(meter.measure(frames[0], landmarks_at(60, 100 + 90j))[:, 0]).all()
+
+
+def test_a_frozen_picture_does_not_change(random):
+    frame, meter = noise(random, 1)[0], TextureMeter()
+    still, again = (meter.measure(frame, landmarks_at(60, 100 + 90j)) for _ in range(2))
+    assert (again[:, MEASURES.index("unchanged")] == 1).all()
+    assert np.array_equal(still[:, 2:6], again[:, 2:6])
+
+
+def test_with_a_stride_of_two_every_second_frame_is_compared(random):
+    frames = noise(random, 6)
+    plain, fast = TextureMeter(), TextureMeter(2)
+    every = [plain.measure(frame, landmarks_at(60, 100 + 90j)) for frame in frames[::2]]
+    both = [fast.measure(frame, landmarks_at(60, 100 + 90j)) for frame in frames]
+    assert np.array_equal(np.array(every), np.array(both)[::2], equal_nan=True)
+
+
+@pytest.mark.parametrize(("fps", "stride"), [(25, 1), (30, 1), (44, 1), (50, 2), (60, 2), (120, 4)])
+def test_fast_videos_are_compared_at_a_stride(fps, stride):
+    assert texture_stride(fps) == stride
+
+
+@given(st.integers(0, 400))
+def test_texture_clips_have_one_length_and_lie_in_the_segment(frames):
+    clips = texture_clips(frames)
+    assert bool(clips) == (frames >= MIN_CLIP_FRAMES)
+    assert all(0 <= start < end <= frames for start, end in clips)
+    if frames >= CLIP_FRAMES:
+        assert {end - start for start, end in clips} == {CLIP_FRAMES}
+
+
+def test_a_mirrored_face_has_the_same_figures(random):
+    rows = random.normal(0, 1, (CLIP_FRAMES, *SHAPE)).astype(np.float16)
+    mirrored = rows.reshape(CLIP_FRAMES, 7, 7, -1)[:, :, ::-1].reshape(rows.shape)
+    assert texture_figures(rows, 25).shape == (TEXTURE_FIGURES,)
+    assert np.allclose(texture_figures(rows, 25), texture_figures(mirrored, 25), atol=1e-4)
+
+
+@given(st.integers(1, 40), st.integers(1, 5), st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_a_texture_file_is_read_as_it_was_written(tmp_path_factory, lines, stride, seed):
+    bits = np.random.default_rng(seed).integers(0, 1 << 16, (lines, *SHAPE), np.uint16)
+    rows = bits.view(np.float16)  # any of them, NaN and infinite ones among them
+    path = tmp_path_factory.mktemp("texture") / "a.b.txt"
+    write_texture(texture_path(path), TextureTrack(rows, stride))
+    found = read_texture(path, lines)
+    assert found.stride == stride and np.array_equal(found.rows, rows, equal_nan=True)
+    assert [one.name for one in path.parent.iterdir()] == ["a.b.texture.npz"]
+
+
+def write_bomb(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("rows.npy", bytes(1 << 24))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_bytes(b"no zip"),
+        lambda path: np.savez(path, rows=np.zeros(3, np.float16)),
+        lambda path: np.savez(path, version=1, stride=1, rows=np.zeros((9, *SHAPE), np.float16)),
+        lambda path: np.savez(path, version=1, stride=1, rows=np.zeros((10, *SHAPE))),
+        lambda path: np.savez(path, version=2, stride=1, rows=np.zeros((10, *SHAPE), np.float16)),
+        lambda path: np.savez(path, version=1, stride=1, rows=np.array([{}] * 10, object)),
+        write_bomb,
+    ],
+)
+def test_a_texture_file_that_does_not_fit_is_refused(tmp_path, spoil):
+    spoil(texture_path(tmp_path / "a.txt"))
+    with pytest.raises(InputError, match="not the texture of its landmark file"):
+        read_texture(tmp_path / "a.txt", 10)
+
+
+def test_without_a_texture_file_there_is_none(tmp_path):
+    assert read_texture(tmp_path / "a.txt", 10) is None
+
+
+@pytest.fixture
+def machine(random) -> KernelMachine:
+    return KernelMachine(
+        np.zeros(6), np.ones(6), random.normal(size=(9, 6)), random.normal(size=9),
+        np.array(0.2), np.array(0.1),
+    )  # fmt: skip
+
+
+def test_the_kernel_machine_answers_as_scikit_learns(random):
+    svm = pytest.importorskip("sklearn.svm")
+    values = random.normal(size=(60, 5))
+    labels = values[:, 0] * values[:, 1] > 0
+    learned = svm.SVC(C=3, gamma=0.3).fit(values, labels)
+    ours = KernelMachine(
+        np.zeros(5), np.ones(5), learned.support_vectors_, learned.dual_coef_[0],
+        np.array(0.3), np.array(learned.intercept_[0]),
+    )  # fmt: skip
+    fresh = random.normal(size=(20, 5))
+    decisions, similarity = ours(fresh)
+    assert np.allclose(decisions, learned.decision_function(fresh), atol=1e-4)
+    assert (similarity > 0).all()
+    assert ours(learned.support_vectors_)[1] == pytest.approx(1, abs=1e-4)
+
+
+def test_a_saved_machine_answers_the_same(tmp_path, machine, random):
+    save_kernel_machine(tmp_path / "m.npz", machine)
+    values = random.normal(size=(20, 6))
+    again = load_kernel_machine(tmp_path / "m.npz")(values)[0]
+    assert np.allclose(again, machine(values)[0], atol=0.02)
+
+
+def test_a_figure_that_is_missing_counts_as_the_mean(machine):
+    values = np.zeros((1, 6))
+    holes = values.copy()
+    holes[0, 2] = np.nan
+    assert np.array_equal(machine(values)[0], machine(holes)[0])
+
+
+def test_a_file_that_is_no_kernel_machine_is_refused(tmp_path, machine):
+    np.savez(tmp_path / "a.npz", mean=np.zeros(3))
+    (tmp_path / "b.npz").write_bytes(b"no zip")
+    save_kernel_machine(tmp_path / "c.npz", machine)
+    with np.load(tmp_path / "c.npz") as content:
+        np.savez(tmp_path / "c.npz", **{**content, "coefficients": np.zeros(3)})
+    for name in "abc":
+        with pytest.raises(InputError, match="not a kernel machine"):
+            load_kernel_machine(tmp_path / f"{name}.npz")
+
+
+def test_a_rule_gives_a_score_and_a_band_by_length():
+    rule = DecisionRule((2.0, 1.0), -1.0, ((0, 0.1, 0.9), (4, 0.2, 0.8), (8, 0.3, 0.7)))
+    assert rule.score([0.5, 0.0]) == 0.5
+    assert [rule.band(seconds) for seconds in (1, 4, 100)] == [(0.1, 0.9), (0.2, 0.8), (0.3, 0.7)]
+
+
+def test_short_tracks_need_stronger_evidence_in_our_own_set():
+    for rule in read_manifest().sets[BUNDLED].rules.values():
+        bands = np.array(rule.bands)
+        assert (np.diff(bands[:, 1]) >= 0).all() and (np.diff(bands[:, 2]) <= 0).all()
+
+
+def test_our_own_machine_is_whole():
+    classifier = load_classifier(read_manifest(), BUNDLED, PROJECT_WEIGHTS)
+    assert classifier.texture.vectors.shape[1] == TEXTURE_FIGURES
+
+
+@pytest.fixture(scope="module")
+def extracted(tmp_path_factory):
+    """Landmarks and texture of the sample video."""
+    path = tmp_path_factory.mktemp("texture") / "sample.txt"
+    options = ExtractionOptions(face_detector="blazeface", landmark_detector="mediapipe")
+    report = VideoExtractor(options).extract(PROJECT / "input" / "sample_real.mp4", path, False)
+    assert not report.error
+    return path
+
+
+def test_extraction_writes_a_row_of_texture_for_each_line(extracted):
+    lines = len(np.loadtxt(extracted))
+    texture = read_texture(extracted, lines)
+    assert np.isfinite(texture.rows[2:].astype(float)).all()
+
+
+def test_the_score_rests_on_texture_where_there_is_some_and_says_so(
+    monkeypatch, capsys, tmp_path, extracted
+):
+    import json
+
+    streams = []
+    for name in ("with", "without"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "a.txt").write_bytes(extracted.read_bytes())
+        if name == "with":
+            texture_path(folder / "a.txt").write_bytes(texture_path(extracted).read_bytes())
+        run_classify(monkeypatch, capsys, "-i", folder, "--json", folder / "out.json")
+        (face,) = json.loads((folder / "out.json").read_text())["videos"]
+        streams.append(face["streams"])
+        assert all((clip["g3"] is None) == (name == "without") for clip in face["clips"])
+    assert streams == [["g1", "g2", "g3"], ["g1", "g2"]]
+
+
+def test_a_texture_of_another_file_is_one_line(monkeypatch, capsys, tmp_path, extracted):
+    (tmp_path / "a.txt").write_bytes(extracted.read_bytes())
+    np.savez(texture_path(tmp_path / "a.txt"), version=1)
+    status, lines, errors = run_classify(monkeypatch, capsys, "-i", tmp_path)
+    assert status == 1 and not lines
+    assert "a.texture.npz: not the texture of its landmark file" in errors

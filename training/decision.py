@@ -1,0 +1,248 @@
+"""From what was said out of fold to the rules of decision, and the tables of the model card.
+
+    python -m training.decision
+
+Reads `training/texture_out_of_fold.csv`. Three measures stand beside each other: over all sources;
+within a source (fakes against real ones of the same repository, where neither camera nor encoder
+can help); and matched (each fake against real ones of like frame rate, face and frame size only).
+The row of the shortcut says what frame rate and sizes reach alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from training.corpus import CorpusRow, CorpusTrack
+from training.texture_stream import FFPP, TABLE, deal_folds
+from utils.console import EXIT_DONE, print_result, run_script
+
+LENGTHS = (0.0, 4.0, 8.0)  # seconds from which a band holds
+MAX_FALSE_ALARMS = 0.03  # share of real tracks called Fake, in each class of length
+MIN_RIGHT = 0.88  # share of the decided that are right
+MIN_REAL_RIGHT = 0.82  # share of those called Real that are
+MATCH_FPS, MATCH_FACE, MATCH_FRAME = 1.5, 1.35, 1.65  # difference; ratios
+SIMILARITY_QUANTILE = 0.01  # of the tracks: what is less like anything learned is not judged
+Columns = dict[str, np.ndarray]
+
+
+def read_columns(path: Path) -> Columns:
+    """The table as arrays, by column; numbers where all are."""
+    with path.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    columns: Columns = {}
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        numeric = name in ("fps", "seconds", "face_pixels", "frame_pixels")
+        numeric |= name in ("evidence", "texture", "similarity")
+        columns[name] = np.array(values, float) if numeric else np.array(values)
+    columns["fake"] = columns["fake"] == "1"
+    return columns
+
+
+def weights_of(columns: Columns) -> np.ndarray:
+    """(tracks,): a group counts by the square root of its tracks."""
+    keys = list(zip(columns["group"], columns["fake"], strict=True))
+    count = Counter(keys)
+    return np.array([1 / np.sqrt(count[key]) for key in keys])
+
+
+def auc(scores: np.ndarray, fake: np.ndarray, weights: np.ndarray) -> float:
+    """Area under the ROC curve, weighted; NaN where a class is missing."""
+    if fake.all() or not fake.any():
+        return float("nan")
+    real = np.argsort(scores[~fake])
+    below = np.concatenate([[0], np.cumsum(weights[~fake][real])])
+    ordered = scores[~fake][real]
+    low = below[np.searchsorted(ordered, scores[fake], "left")]
+    high = below[np.searchsorted(ordered, scores[fake], "right")]
+    total = weights[fake].sum() * weights[~fake].sum()
+    return float((weights[fake] * (low + high) / 2).sum() / total)
+
+
+def within_source(scores: np.ndarray, columns: Columns) -> float:
+    """The mean area within sources other than FF++, weighted by the smaller class."""
+    fake, weights = columns["fake"], weights_of(columns)
+    areas, counts = [], []
+    for source in np.unique(columns["source"]):
+        chosen = (columns["source"] == source) & (columns["dataset"] != FFPP)
+        smaller = min((chosen & fake).sum(), (chosen & ~fake).sum())
+        if smaller:
+            areas.append(auc(scores[chosen], fake[chosen], weights[chosen]))
+            counts.append(smaller)
+    return float(np.average(areas, weights=counts))
+
+
+def matched(scores: np.ndarray, columns: Columns) -> float:
+    """The area where each fake is held against real ones of its own rate and sizes."""
+    fake, weights = columns["fake"], weights_of(columns)
+    above, total = 0.0, 0.0
+    for index in np.flatnonzero(fake):
+        like = ~fake & (np.abs(columns["fps"] - columns["fps"][index]) <= MATCH_FPS)
+        for name, ratio in (("face_pixels", MATCH_FACE), ("frame_pixels", MATCH_FRAME)):
+            like &= np.abs(np.log(columns[name] / columns[name][index])) <= np.log(ratio)
+        if like.any():
+            wins = (scores[like] < scores[index]) + 0.5 * (scores[like] == scores[index])
+            above += weights[index] * np.average(wins, weights=weights[like])
+            total += weights[index]
+    return float(above / total)
+
+
+def areas(scores: np.ndarray, columns: Columns) -> dict[str, float]:
+    """All areas of a row of the table."""
+    fake, family, weights = columns["fake"], columns["family"], weights_of(columns)
+    ffpp = columns["dataset"] == FFPP
+    parts = {
+        "all": np.ones(len(fake), bool),
+        "without FF++": ~ffpp,
+        "FF++": ffpp,
+        "talking heads": ~fake | (family == "talking head"),
+        "swaps (not FF++)": ~ffpp & (~fake | (family == "swap")),
+        "lip-sync": ~fake | (family == "lip-sync"),
+        "reenactment": ~fake | (family == "reenactment"),
+    }
+    found = {name: auc(scores[of], fake[of], weights[of]) for name, of in parts.items()}
+    within, like = within_source(scores, columns), matched(scores, columns)
+    return found | {"within source": within, "matched": like}
+
+
+def fit(values: np.ndarray, columns: Columns) -> tuple[np.ndarray, float]:
+    """Slopes and offset of a logistic regression of values (tracks, n), both classes equal."""
+    from sklearn.linear_model import LogisticRegression
+
+    fake, weights = columns["fake"], weights_of(columns)
+    for label in (False, True):
+        weights[fake == label] /= weights[fake == label].sum()
+    model = LogisticRegression(C=1e6).fit(values, fake, sample_weight=weights * len(fake))
+    return model.coef_[0], float(model.intercept_[0])
+
+
+def band(scores: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
+    """Below the first Real, from the second on Fake: as far apart as it takes that few real ones
+    are called Fake and most of what is decided is right."""
+    highs = np.round(np.arange(0.5, 0.991, 0.01), 2)
+    lows = np.round(np.arange(0.5, 0.009, -0.01), 2)
+
+    def fakes_right(high: float) -> bool:
+        called = scores >= high
+        few = (called & ~fake).sum() <= MAX_FALSE_ALARMS * (~fake).sum()
+        return few and (not called.any() or fake[called].mean() >= MIN_RIGHT)
+
+    high = next((float(one) for one in highs if fakes_right(one)), 0.99)
+
+    def reals_right(low: float) -> bool:
+        real = scores < low
+        right = (real & ~fake).sum() + ((scores >= high) & fake).sum()
+        enough = right >= MIN_RIGHT * (real | (scores >= high)).sum()
+        return enough and (not real.any() or (~fake[real]).mean() >= MIN_REAL_RIGHT)
+
+    low = next((float(one) for one in lows if reals_right(one)), 0.01)
+    return low, high
+
+
+def rule(values: np.ndarray, columns: Columns) -> tuple[dict, np.ndarray]:
+    """A rule of decision as the manifest has it, and the scores (tracks,) by it."""
+    slopes, offset = fit(values, columns)
+    scores = 1 / (1 + np.exp(-(values @ slopes + offset)))
+    bands: list[list[float]] = []
+    edges = [*LENGTHS, np.inf]
+    for start, end in pairwise(edges):
+        chosen = (columns["seconds"] >= start) & (columns["seconds"] < end)
+        bands.append([start, *band(scores[chosen], columns["fake"][chosen])])
+    for shorter, longer in zip(bands[-2::-1], bands[:0:-1], strict=True):  # no laxer than longer
+        shorter[1:] = [min(shorter[1], longer[1]), max(shorter[2], longer[2])]
+    made = {"slopes": [round(float(one), 4) for one in slopes], "offset": round(offset, 4)}
+    return made | {"bands": bands}, scores
+
+
+def decided(scores: np.ndarray, bands: list[list[float]], columns: Columns) -> dict[str, dict]:
+    """Shares of labels, by class of length and over all."""
+    index = np.searchsorted([one[0] for one in bands], columns["seconds"], "right") - 1
+    low, high = np.array(bands)[index, 1], np.array(bands)[index, 2]
+    fake, called_fake, called_real = columns["fake"], scores >= high, scores < low
+    found = {}
+    for name, of in [
+        ("all", index >= 0),
+        *((f"from {bands[i][0]:g} s", index == i) for i in range(len(bands))),
+    ]:
+        any_label = (called_fake | called_real) & of
+        right = (called_fake & fake) | (called_real & ~fake)
+        found[name] = {
+            "tracks": int(of.sum()),
+            "real called Fake": float(called_fake[of & ~fake].mean()),
+            "fakes called Fake": float(called_fake[of & fake].mean()),
+            "fakes called Real": float(called_real[of & fake].mean()),
+            "decided": float(any_label.sum() / of.sum()),
+            "of these right": float(right[any_label].mean()) if any_label.any() else 1.0,
+        }
+    return found
+
+
+def labels_by_family(
+    scores: np.ndarray, bands: list[list[float]], columns: Columns
+) -> dict[str, tuple[int, float, float, float]]:
+    """Tracks of each family (`real` among them), and their shares of Fake, Unclear and Real."""
+    index = np.searchsorted([one[0] for one in bands], columns["seconds"], "right") - 1
+    low, high = np.array(bands)[index, 1], np.array(bands)[index, 2]
+    found = {}
+    for family in np.unique(columns["family"]):
+        of = columns["family"] == family
+        fake, real = float((scores >= high)[of].mean()), float((scores < low)[of].mean())
+        found[str(family)] = (int(of.sum()), fake, 1 - fake - real, real)
+    return found
+
+
+def shortcut(columns: Columns) -> np.ndarray:
+    """Scores (tracks,) out of fold by what a face's size, frame size and rate tell alone."""
+    from sklearn.svm import SVC
+
+    def track(index: int) -> CorpusTrack:
+        text = {name: str(columns[name][index]) for name in ("dataset", "source", "group")}
+        row = CorpusRow("", bool(columns["fake"][index]), "", "", file="", crop=(), **text)
+        return CorpusTrack(row, 25, 0, 0, 0, [], [], 1)
+
+    fold = deal_folds([track(index) for index in range(len(columns["fake"]))])
+    sizes = np.log(np.stack([columns["face_pixels"], columns["frame_pixels"]], axis=1))
+    values = np.concatenate([sizes, columns["fps"][:, None]], axis=1)
+    values = (values - values.mean(axis=0)) / values.std(axis=0)
+    scores = np.zeros(len(values))
+    for number in np.unique(fold):
+        machine = SVC(C=10, gamma=0.1).fit(values[fold != number], columns["fake"][fold != number])
+        scores[fold == number] = machine.decision_function(values[fold == number])
+    return scores
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="training.decision", description=__doc__)
+    parser.add_argument("table", type=Path, nargs="?", default=TABLE)
+    given = parser.parse_args()
+    columns = read_columns(given.table)
+    landmarks = columns["evidence"][:, None]
+    both = np.stack([columns["evidence"], columns["texture"]], axis=1)
+    rules = {"landmarks": rule(landmarks, columns), "texture": rule(both, columns)}
+    rows = {"g1 and g2": landmarks[:, 0], "g3": columns["texture"]}
+    rows |= {"g1, g2 and g3": rules["texture"][1], "shortcut": shortcut(columns)}
+    for name, scores in rows.items():
+        found = areas(scores, columns)
+        print_result(f"| {name} | " + " | ".join(f"{area:.3f}" for area in found.values()) + " |")
+    for name, (made, scores) in rules.items():
+        least = float(np.quantile(columns["similarity"], SIMILARITY_QUANTILE))
+        more = {"similarity": round(least, 4)} if name == "texture" else {}
+        print_result(f"{name}: {json.dumps(made | more)}")
+        for part, shares in decided(scores, made["bands"], columns).items():
+            print_result(f"| {name} | {part} | " + " | ".join(f"{x:.3g}" for x in shares.values()))
+        for family, (count, *shares) in labels_by_family(scores, made["bands"], columns).items():
+            words = " | ".join(f"{share:.0%}" for share in shares)
+            print_result(f"| {name} | {family} | {count} | {words} |")
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(run_script("training.decision", main))

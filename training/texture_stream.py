@@ -1,0 +1,255 @@
+"""Trains the third stream (g3), and measures it out of fold together with g1 and g2.
+
+    python -m training.corpus --list videos.tsv --videos VIDEOS --output CORPUS
+    python -m training.texture_stream --list videos.tsv --corpus CORPUS \\
+        --tracks ../shared/training --output model_weights/bundled
+
+Writes `g3.npz` and `training/texture_out_of_fold.csv`, a row a track, from which
+`training.decision` makes the rules of decision and the tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.corpus import CorpusTrack, read_rows, read_tracks
+from training.labelled_tracks import read_mediapipe_archive
+from utils.atomic_write import AtomicFile
+from utils.console import EXIT_DONE, notice, run_script
+from utils.network.classifiers import Classifier, load_classifier
+from utils.network.clips import cut_clips, frame_stride, mean_over_frames, moving_ranges
+from utils.shared import CROP_CENTRE, FAMILIES
+from utils.texture.clip_figures import texture_clips, texture_figures
+from utils.texture.kernel_machine import CUT_AT, KernelMachine, save_kernel_machine
+from utils.weights.sets import BUNDLED, PROJECT_WEIGHTS, read_manifest
+
+C, GAMMA = 10.0, 0.5  # of the support vector machine; gamma over the number of figures
+SOURCE_POWER = 0.25  # a source counts by this power of its tracks
+MAX_CLIPS = 6  # of a track that are learned
+FOLDS = 5
+FFPP = "FF++ c23"
+TABLE = Path(__file__).resolve().parent / "texture_out_of_fold.csv"
+KNOWN = Path(__file__).resolve().parent / "out_of_fold.csv"
+SAME_TRACK = 4.0  # pixels of the 400-pixel face between two tracks of one video, at most
+COLUMNS = (
+    *("name", "fake", "family", "manipulation", "dataset", "source", "group", "fps"),
+    *("seconds", "face_pixels", "frame_pixels", "evidence", "texture", "similarity"),
+)
+
+
+def clip_figures(track: CorpusTrack) -> np.ndarray:
+    """The figures (clips, n) of a track, as `classify.py` makes them."""
+    fps, found = track.fps, []
+    for landmarks, texture in zip(track.landmarks, track.texture, strict=True):
+        for first, last in moving_ranges(landmarks, fps):
+            rows = texture[first : last : track.stride]
+            for start, end in texture_clips(len(rows)):
+                found.append(texture_figures(rows[start:end], fps / track.stride))
+    return np.array(found)
+
+
+def fold_units(tracks: Sequence[CorpusTrack]) -> list[str]:
+    """What must not be divided: sources and groups that share a track; of FF++ the group."""
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while parent.setdefault(name, name) != name:
+            name = parent[name]
+        return name
+
+    for track in tracks:
+        group = root(f"group {track.row.group}")
+        if track.row.dataset != FFPP:
+            parent[root(f"source {track.row.source}")] = group
+    return [root(f"group {track.row.group}") for track in tracks]
+
+
+def deal_folds(tracks: Sequence[CorpusTrack]) -> np.ndarray:
+    """The fold (tracks,) of each track: units go, the largest first, where they are missed most."""
+    units = np.array(fold_units(tracks))
+    fake = np.array([track.row.fake for track in tracks])
+    filled = np.zeros((FOLDS, 2))
+    fold = np.zeros(len(tracks), int)
+    names, counts = np.unique(units, return_counts=True)
+    for name in names[np.argsort(-counts, kind="stable")]:
+        chosen = units == name
+        adds = np.array(
+            [(chosen & ~fake).sum() / (~fake).sum(), (chosen & fake).sum() / fake.sum()]
+        )
+        least = int(np.argmin((filled + adds).max(axis=1)))
+        filled[least] += adds
+        fold[chosen] = least
+    return fold
+
+
+def track_weights(tracks: Sequence[CorpusTrack]) -> np.ndarray:
+    """(tracks,): both classes equal; within one, sources by a power of their tracks."""
+    keys = [(track.row.source, track.row.fake) for track in tracks]
+    count = Counter(keys)
+    weights = np.array([float(count[key]) ** (SOURCE_POWER - 1) for key in keys])
+    fake = np.array([track.row.fake for track in tracks])
+    for label in (False, True):
+        weights[fake == label] *= len(tracks) / 2 / weights[fake == label].sum()
+    return weights
+
+
+def train(
+    tracks: Sequence[CorpusTrack],
+    figures: Sequence[np.ndarray],
+    changed: dict[str, np.ndarray] | None = None,
+) -> KernelMachine:
+    """A machine from the clips of tracks, and of changed copies of them by name."""
+    from sklearn.svm import SVC
+
+    copies = changed or {}
+    clips, labels, weights = [], [], []
+    for track, own, weight in zip(tracks, figures, track_weights(tracks), strict=True):
+        parts = [own[:MAX_CLIPS], *([copies[track.row.name]] if track.row.name in copies else [])]
+        together = np.concatenate([part for part in parts if len(part)])
+        clips.append(together)
+        labels += [track.row.fake] * len(together)
+        weights += [weight / len(together)] * len(together)
+    values = np.concatenate(clips).astype(np.float64)
+    mean, deviation = np.nanmean(values, axis=0), np.nanstd(values, axis=0) + 1e-9
+    standardised = np.nan_to_num(np.clip((values - mean) / deviation, -CUT_AT, CUT_AT))
+    scale = len(weights) / np.sum(weights)
+    gamma = GAMMA / values.shape[1]
+    machine = SVC(C=C, gamma=gamma, cache_size=1000)
+    machine.fit(standardised, np.array(labels), sample_weight=np.array(weights) * scale)
+    return KernelMachine(
+        mean,
+        deviation,
+        machine.support_vectors_,
+        machine.dual_coef_[0],
+        np.array(gamma),
+        np.array(machine.intercept_[0]),
+    )
+
+
+def out_of_fold(
+    tracks: Sequence[CorpusTrack],
+    figures: Sequence[np.ndarray],
+    changed: dict[str, np.ndarray] | None = None,
+) -> np.ndarray:
+    """Mean decision and median similarity (tracks, 2) by machines that saw no source of a track."""
+    fold, found = deal_folds(tracks), np.zeros((len(tracks), 2))
+    for number in range(FOLDS):
+        learned = np.flatnonzero(fold != number)
+        machine = train([tracks[i] for i in learned], [figures[i] for i in learned], changed)
+        for index in np.flatnonzero(fold == number):
+            decisions, similarity = machine(figures[index])
+            found[index] = decisions.mean(), np.median(similarity)
+    return found
+
+
+def landmark_evidence(classifier: Classifier, track: CorpusTrack) -> float:
+    """The log-odds of the likeliest family by g1 and g2 together, as `classify.py` has them."""
+    weights, clips = classifier.weights, []
+    step = frame_stride(track.fps, weights.frame_rate)
+    for landmarks in track.landmarks:
+        for first, last in moving_ranges(landmarks, track.fps):
+            part = landmarks[first:last:step]
+            clips += cut_clips(part, weights.clip_length, weights.shortest)
+    if not clips:
+        return float("nan")
+    g1, g2 = classifier.stream_logits_of_each(clips)
+    return float(mean_over_frames((g1 + g2) / 2, [len(clip) for clip in clips]).max())
+
+
+def known_evidence(tracks: Sequence[CorpusTrack], archive: Path) -> dict[str, float]:
+    """The same, out of fold, of tracks that g1 and g2 learned from: by name of the track.
+
+    `training/out_of_fold.csv` names tracks as the archive does; they are the same where their
+    normalized landmarks are.
+    """
+    with KNOWN.open(newline="") as lines:
+        rows = {row["track"]: row for row in csv.DictReader(lines)}
+    shapes = defaultdict(list)
+    for known in read_mediapipe_archive(archive):
+        if known.name in rows:
+            shapes[known.fake].append((known.name, np.asarray(known.landmarks)))
+    pairs = []
+    for track in tracks:
+        first = track.landmarks[0]
+        for name, landmarks in shapes[track.row.fake]:
+            frames = min(len(first), len(landmarks), 20)
+            off = np.abs(first[:frames] - landmarks[:frames]).mean() if frames else np.inf
+            if off < SAME_TRACK / CROP_CENTRE:
+                pairs.append((off, track.row.name, name))
+    found: dict[str, float] = {}
+    taken: set[str] = set()
+    for _, video, name in sorted(pairs):  # the nearest first; a track is one video's
+        if video not in found and name not in taken:
+            taken.add(name)
+            said = [
+                (float(rows[name][f"g1 {one}"]) + float(rows[name][f"g2 {one}"])) / 2
+                for one in FAMILIES
+            ]
+            found[video] = max(said)
+    return found
+
+
+def _anonymous(name: str) -> str:
+    return "s" + hashlib.sha256(name.encode()).hexdigest()[:6]
+
+
+def write_table(path: Path, tracks: Sequence[CorpusTrack], columns: dict[str, Any]) -> None:
+    with AtomicFile(path) as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS)
+        for index, track in enumerate(tracks):
+            row, seconds = track.row, sum(map(len, track.landmarks)) / track.fps
+            table.writerow(
+                [
+                    *(row.name, int(row.fake), row.family, row.manipulation, row.dataset),
+                    *(_anonymous(row.source), row.group, f"{track.fps:.5g}", f"{seconds:.2f}"),
+                    *(f"{track.face_pixels:.0f}", f"{track.frame_pixels:.0f}"),
+                    *(f"{columns[name][index]:.4f}" for name in COLUMNS[-3:]),
+                ]
+            )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="training.texture_stream", description=__doc__)
+    parser.add_argument("--list", type=Path, required=True, help="the list of labelled videos")
+    parser.add_argument("--corpus", type=Path, required=True, help="what training.corpus wrote")
+    parser.add_argument("--changed", type=Path, help="the same of changed copies of the videos")
+    parser.add_argument("--tracks", type=Path, required=True, help="the archive of landmarks")
+    parser.add_argument("--output", type=Path, required=True, help="folder of g3.npz")
+    given = parser.parse_args()
+    rows = read_rows(given.list)
+    both = [(track, clip_figures(track)) for track in read_tracks(rows, given.corpus)]
+    tracks, figures = zip(*[one for one in both if len(one[1])], strict=True)
+    changed = {}
+    if given.changed:
+        copies = read_tracks(rows, given.changed)
+        changed = {copy.row.name: clip_figures(copy)[:2] for copy in copies}
+        changed = {name: clips for name, clips in changed.items() if len(clips)}
+    notice(f"{len(tracks)} tracks, {len(changed)} changed copies")
+    found = out_of_fold(tracks, figures, changed)
+    classifier = load_classifier(read_manifest(), BUNDLED, PROJECT_WEIGHTS)
+    known = known_evidence(tracks, given.tracks)
+    notice(f"{len(known)} tracks were learned by g1 and g2; they count out of fold")
+    evidence = [
+        known[track.row.name] if track.row.name in known else landmark_evidence(classifier, track)
+        for track in tracks
+    ]
+    columns = {"evidence": evidence, "texture": found[:, 0], "similarity": found[:, 1]}
+    write_table(TABLE, tracks, columns)
+    machine = train(tracks, figures, changed)
+    save_kernel_machine(given.output / "g3.npz", machine)
+    notice(f"{len(machine.vectors)} support vectors, {(given.output / 'g3.npz').stat().st_size} B")
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(run_script("training.texture_stream", main))
