@@ -19,6 +19,8 @@ numbers = st.floats(-2, 2, allow_nan=False)
 )
 def test_what_is_written_is_read_again(tmp_path_factory, landmarks, header):
     path = tmp_path_factory.mktemp("files") / "face.txt"
+    landmarks = landmarks.copy()
+    landmarks[:, :2] = (-1, -2), (1, 2)  # a face has an extent
     write_landmarks(path, LandmarkTrack(landmarks, "normalized", header))
     track = read_landmarks(path)
     assert np.abs(track.landmarks - landmarks).max() <= 0.5e-5 + 1e-12
@@ -110,3 +112,21 @@ def test_a_stem_that_is_another_videos_name_does_not_collide():
 def test_one_file_name_from_two_folders_is_refused():
     with pytest.raises(InputError, match="two folders"):
         names("x/a.mp4", "y/a.mp4")
+
+
+def test_a_byte_order_mark_is_read_over(tmp_path, wandering_landmarks):
+    write_landmarks(tmp_path / "a.txt", LandmarkTrack(wandering_landmarks, "normalized"))
+    (tmp_path / "b.txt").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "a.txt").read_bytes())
+    plain, marked = (read_landmarks(tmp_path / name) for name in ("a.txt", "b.txt"))
+    assert np.array_equal(plain.landmarks, marked.landmarks) and plain.header == marked.header
+
+
+@pytest.mark.parametrize("place", [0.0, 0.25])
+def test_a_face_that_collapses_to_a_point_is_refused_with_its_frame(
+    tmp_path, wandering_landmarks, place
+):
+    landmarks = wandering_landmarks.copy()
+    landmarks[7] = place
+    write_landmarks(tmp_path / "a.txt", LandmarkTrack(landmarks, "normalized"))
+    with pytest.raises(InputError, match="frame 7"):
+        read_landmarks(tmp_path / "a.txt")

@@ -107,7 +107,7 @@ def test_slow_videos_have_longer_steps():
 
 
 @pytest.mark.parametrize(
-    ("times", "announced", "expected"),
+    ("times", "frame_count_hint", "expected"),
     [
         (np.arange(50) / 25, 25, 25),
         (np.arange(50) / 24.9, 25, 25),  # rounding
@@ -118,3 +118,24 @@ def test_slow_videos_have_longer_steps():
 )
 def test_the_rate_is_measured_by_the_times(times, frame_count_hint, expected):
     assert measured_fps(times, frame_count_hint) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("length", [1, 2, 4])
+def test_a_flash_is_no_cut(random, length):
+    pictures = cv2.GaussianBlur(random.integers(0, 200, (90, 160, 3)).astype(np.uint8), (0, 0), 5)
+    film = [pictures.copy() for _ in range(60)]
+    for flash in (15, 40):
+        for number in range(flash, flash + length):
+            film[number] = np.clip(film[number].astype(int) + 110, 0, 255).astype(np.uint8)
+    frames = [TimedFrame(picture, number / 25) for number, picture in enumerate(film)]
+    assert [frame.begins_shot for frame in mark_shots(frames)] == [True] + [False] * 59
+
+
+def test_a_cut_during_a_flash_is_a_cut(random):
+    first, second = (
+        cv2.GaussianBlur(random.integers(0, 200, (90, 160, 3)).astype(np.uint8), (0, 0), 5)
+        for _ in range(2)
+    )
+    film = [first] * 30 + [np.full_like(first, 250)] * 2 + [255 - second] * 30
+    frames = [TimedFrame(picture, number / 25) for number, picture in enumerate(film)]
+    assert any([frame.begins_shot for frame in mark_shots(frames)][28:34])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import count, takewhile
 from pathlib import Path
@@ -22,6 +21,7 @@ from .formats import detect_format
 
 VERSION_KEY, VERSION = "lrnet-landmarks", "1"
 SUFFIX = ".txt"
+MIN_EXTENT = 1e-3  # of a face, in the units of its file, along each axis
 _ANOTHER_FACE = re.compile(r"\.face(\d{1,6})$")
 
 
@@ -47,7 +47,7 @@ def read_header(path: Path) -> dict[str, str]:
         OSError: the file cannot be read.
     """
     header = {}
-    with path.open(encoding="utf-8", errors="replace") as lines:
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
         for line in lines:
             if not line.startswith("#"):
                 break
@@ -61,9 +61,8 @@ def _read_values(path: Path) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # "input contained no data": checked below
-            opened = path.open(encoding="utf-8") if is_remote(path) else nullcontext(path)
-            with opened as source:
-                values = np.loadtxt(source, ndmin=2, encoding="utf-8")
+            with path.open(encoding="utf-8-sig") as source:
+                values = np.loadtxt(source, ndmin=2)
     except (ValueError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0].split("; use")[0]
         raise InputError(f"{path}: not a landmark file ({reason})") from None
@@ -102,6 +101,12 @@ def read_landmarks(path: Path) -> LandmarkTrack:
     file_format = header.get("format") or detect_format(landmarks)
     if file_format not in FORMATS:
         raise InputError(f"{path}: unknown landmark format {file_format!r}")
+    collapsed = np.flatnonzero((np.ptp(landmarks, axis=1) < MIN_EXTENT).any(axis=1))
+    if collapsed.size:
+        raise InputError(
+            f"{path}: the landmarks of frame {collapsed[0]} lie in one place or on a line; leave "
+            "frames without a face out"
+        )
     return LandmarkTrack(landmarks, file_format, header)
 
 

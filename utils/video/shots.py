@@ -27,6 +27,8 @@ MAX_SIMILARITY = 0.9  # correlation of these two
 MIN_CONTRAST = 100.0  # mean square of their difference, of 255 squared
 MIN_SHARE = 0.2  # that each has in the blend
 MAX_REMAINDER = 0.05  # of their difference, that the blend does not explain
+SAME_PICTURE = 6.0  # mean change of brightness, of 255, between the pictures around a flash
+SAME_SHARE = 0.35  # of the change at the cut
 HELD_BYTES = 128 << 20  # of frames that wait until a dissolve can be told
 
 
@@ -121,17 +123,36 @@ def _shrunk(picture: np.ndarray) -> np.ndarray:
     return cv2.resize(picture[::step, ::step], size, interpolation=cv2.INTER_AREA)
 
 
+def _is_flash(greys: deque[np.ndarray], at: int) -> bool:
+    """Whether a picture soon after a cut is that of soon before it: a flash, or a slip of the hand.
+
+    Args:
+        greys: of the frames around the cut; at: the index of the first one after it.
+    """
+    before, after = list(greys)[:at], list(greys)[at:]
+    if not before or not after:
+        return False
+    change = np.abs(after[0] - before[-1]).mean()
+    return any(
+        np.abs(late - early).mean() < min(SAME_PICTURE, SAME_SHARE * change)
+        for early in before
+        for late in after
+    )
+
+
 def mark_shots(frames: Iterable[TimedFrame]) -> Iterator[ShotFrame]:
     """The frames, each told whether a shot begins with it; a few are held back to know."""
     cuts, dissolves = CutDetector(), DissolveDetector()
     waiting: deque[TimedFrame] = deque()
     begins: deque[bool] = deque()  # of the frames that wait, as far as cuts are known
     first, since = True, 0  # the last beginning
+    greys: deque[np.ndarray] = deque()  # of the frames that wait, and as many before them
     for number, frame in enumerate(frames):
         if not number:
             held = HELD_BYTES // max(1, frame.picture.nbytes)
             dissolves = DissolveDetector(max(NEIGHBOURS, min(dissolves.delay, held)))
         shrunk = _shrunk(frame.picture)
+        greys.append(cv2.cvtColor(shrunk, cv2.COLOR_BGR2GRAY).astype(np.float32))
         waiting.append(frame)
         is_cut = cuts.process_frame(shrunk)
         if number >= cuts.delay:
@@ -139,11 +160,14 @@ def mark_shots(frames: Iterable[TimedFrame]) -> Iterator[ShotFrame]:
         is_dissolve = dissolves.process_frame(shrunk)
         if len(waiting) > dissolves.delay:
             alone = since > dissolves.delay and not any(begins)  # a quick dissolve is a cut too
-            is_cut = begins.popleft()
+            is_cut = begins.popleft() and not _is_flash(greys, len(greys) - len(waiting))
             starts = first or is_cut or (is_dissolve and alone)
             first, since = False, 0 if starts else since + 1
             yield ShotFrame(*waiting.popleft(), starts)
-    for frame in waiting:
+            while len(greys) > len(waiting) + dissolves.delay:
+                greys.popleft()
+    while waiting:
         is_cut = bool(begins) and begins.popleft()
-        yield ShotFrame(*frame, first or is_cut)
+        is_cut = is_cut and not _is_flash(greys, len(greys) - len(waiting))
+        yield ShotFrame(*waiting.popleft(), first or is_cut)
         first = False
