@@ -154,6 +154,7 @@ def test_both_formats_of_one_face_get_one_score(
     assert aligned["score"] == pytest.approx(normalized["score"], abs=5e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "label"), [("dfo_fake", "Fake"), ("dfo_real", "Real")])
 def test_the_deeper_set_is_sure_of_converted_dlib_landmarks(
     monkeypatch, capsys, tmp_path, name, label

@@ -74,11 +74,13 @@ def test_a_job_whose_worker_dies_is_done_again_and_no_other_is(cluster, tmp_path
     assert begun == {number: 2 if number % 4 == 0 else 1 for number in range(9)}
 
 
+@pytest.mark.slow
 def test_workers_that_die_as_they_start_end_the_run_in_a_line(cluster):
     with pytest.raises(InputError, match="workers die as they start"):
         list(cluster.run(square_or_die, [1], os.abort))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
@@ -105,6 +107,7 @@ def two_nodes():
         nodes.shutdown()
 
 
+@pytest.mark.slow
 def test_a_node_that_is_killed_costs_nothing_and_changes_nothing(tmp_path):
     videos = tmp_path / "videos"
     make_videos(videos, 6, frames=60)

@@ -153,6 +153,7 @@ def test_ctrl_c_leaves_no_partial_file_and_ends_in_130(here, face_frames, worker
     assert left == {"a.avi", "b.avi"}
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_one_video_and_leaves_nothing(here, face_frames):
     for name in "abc":
         write_video(here / f"{name}.avi", face_frames * 20)

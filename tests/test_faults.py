@@ -13,6 +13,7 @@ def faults(tmp_path_factory) -> Faults:
     return Faults(tmp_path_factory.mktemp("faults"), videos=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=lambda how: how.name)
 def test_a_run_that_is_ended_is_completed_by_the_next(faults, how, workers):
@@ -20,11 +21,13 @@ def test_a_run_that_is_ended_is_completed_by_the_next(faults, how, workers):
     assert hit and wrong == []
 
 
+@pytest.mark.slow
 def test_a_full_disk_gets_a_line_and_a_rerun_completes_the_work(faults):
     hit, wrong = faults.disk_full()
     assert hit and wrong == []
 
 
+@pytest.mark.slow
 def test_a_read_only_folder_gets_a_line(faults):
     if not may_mount():
         pytest.skip("no file system can be mounted here (needs root)")
@@ -32,6 +35,7 @@ def test_a_read_only_folder_gets_a_line(faults):
     assert hit and wrong == []
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_write_what_one_writes(faults):
     assert faults.side_by_side(2) == (True, [])
 

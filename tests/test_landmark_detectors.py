@@ -26,6 +26,7 @@ def random_fan(random_fan_weights) -> FanNetwork:
     return FanNetwork(random_fan_weights, "cpu")
 
 
+@pytest.mark.slow
 def test_fan_answers_as_face_alignment_does(
     random_fan, random_fan_weights, face_frames, monkeypatch
 ):
@@ -48,6 +49,7 @@ def test_fan_answers_as_face_alignment_does(
         assert score == pytest.approx(min(1, peaks[0].mean() / 2), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_batch_of_faces_gives_what_each_gives_alone(random_fan, face_frames):
     from face_alignment.utils import crop
 
@@ -59,6 +61,7 @@ def test_a_batch_of_faces_gives_what_each_gives_alone(random_fan, face_frames):
     assert (together - alone).abs().max() < 1e-4
 
 
+@pytest.mark.slow
 def test_bf16_changes_heat_maps_by_a_hundredth_of_their_deviation(
     random_fan, random_fan_weights, face_frames
 ):
@@ -102,6 +105,7 @@ def test_a_file_that_is_not_fan_is_refused(tmp_path):
         FanNetwork(path, "cpu")
 
 
+@pytest.mark.slow
 def test_the_whole_path_runs_with_random_fan_weights(
     tmp_path, monkeypatch, random_fan_weights, face_video
 ):
@@ -199,6 +203,7 @@ def test_cuda_without_a_device_is_an_error():
         choose_device("cuda", ("dlib", "fan"), print)
 
 
+@pytest.mark.slow
 def test_fan_says_the_same_on_any_number_of_threads(random_fan, face_frames):
     """`--workers` deals out threads. Some processors add up in another order with another number:
     what differs then must be far from what tells two neighbouring cells apart."""

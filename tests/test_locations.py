@@ -115,6 +115,7 @@ def script(environment: dict[str, str], name: str, *arguments: object) -> tuple[
     return ran.stdout, ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", [(), ("--ray",)], ids=["here", "ray"])
 def test_from_s3_to_s3_is_what_a_local_run_writes(s3, tmp_path, engine):
     environment, client = s3

@@ -42,6 +42,7 @@ def test_a_wheel_holds_every_module_and_the_data_it_needs(wheel):
     assert not [name for name in names if name.startswith(("utils/", "tests/"))]
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_classifies_and_completes(wheel, tmp_path):
     """In an environment of its own that borrows this one's libraries."""
     home = tmp_path / "env"

@@ -51,6 +51,7 @@ def test_the_ensemble_is_the_mean_logit_of_each_stream():
     assert np.allclose(joined, probability(logits.mean(axis=0)), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_torch_backend_gives_the_same_answers():
     golden = reference("golden", "predictions.json")
     program = f"""

@@ -190,6 +190,7 @@ def test_what_moves_more_is_emphasised_by_a_power_of_its_deviation(random, empha
     assert parts[:68].mean() / parts[68:].mean() == pytest.approx(ratio, rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("emphasis", [0.0, 1.0])
 @pytest.mark.parametrize("stream", ["g1", "g2"])
 def test_a_saved_stream_reads_plain_values(tracks, clips, tmp_path, stream, emphasis):
@@ -250,6 +251,7 @@ def small_config(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_comes_to_the_same_weights(
     monkeypatch, tmp_path, dataset, small_config
 ):
@@ -283,6 +285,7 @@ def test_a_training_computes_in_what_the_processor_is_fast_in(monkeypatch, has_b
     assert precision_of("auto") == chosen and precision_of("float32") == "float32"
 
 
+@pytest.mark.slow
 def test_training_prints_the_sets_manifest_entry(
     monkeypatch, capsys, tmp_path, dataset, small_config
 ):
@@ -384,6 +387,7 @@ def test_a_fold_of_families_learns_nothing_of_what_it_measures(tracks):
     assert "real" in measured and len(measured) > 1
 
 
+@pytest.mark.slow
 def test_cross_validation_writes_what_is_said_of_each_track(
     monkeypatch, tmp_path, small_config, tracks
 ):
@@ -417,6 +421,7 @@ def test_a_training_that_kills_its_process_is_told_of(monkeypatch, tmp_path):
         train_all([], 1)
 
 
+@pytest.mark.slow
 def test_a_finished_set_is_measured_on_a_folder(monkeypatch, capsys, tmp_path, dataset):
     output = tmp_path / "said.csv"
     arguments = "--dataset", dataset / "train", "--weights", "bundled", "--output", output
@@ -490,6 +495,7 @@ def test_an_empty_folder_is_an_input_error(tmp_path):
         read_archives(tmp_path)
 
 
+@pytest.mark.slow
 def test_both_archives_are_read():
     if not (TRAINING / "tracks_mediapipe.csv").exists():
         pytest.skip(f"training material is missing: {TRAINING}")

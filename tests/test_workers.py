@@ -46,6 +46,7 @@ def test_how_a_worker_died_is_told_in_words():
     assert exit_reason(-11) == "SIGSEGV"
 
 
+@pytest.mark.slow
 def test_neither_script_opens_a_socket(tmp_path):
     """Sockets are forbidden; both scripts run with models that are on disk."""
     program = (

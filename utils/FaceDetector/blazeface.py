@@ -200,7 +200,7 @@ class BlazeFaceDetector:
         height, width = frame.shape[:2]
         found = self._confirm(frame, self._detect_in(frame, [self._whole(frame)]))
         if small_faces:
-            found = self._add(frame, found, tiles(height, width, OTHERS_SCALE))
+            found = self._add(frame, found, tiles(height, width, OTHERS_SCALE), CONFIRMED_SCORE)
         for scale in TILE_SCALES:
             last = scale == TILE_SCALES[-1]
             if _best(found) >= CONFIRMED_SCORE or (last and len(found)):
@@ -212,10 +212,16 @@ class BlazeFaceDetector:
         rotated = self._detect_rotated(frame)
         return rotated if _best(rotated) > _best(found) + ROTATED_LEAD else found
 
-    def _add(self, frame: np.ndarray, found: np.ndarray, squares: Iterable[Square]) -> np.ndarray:
+    def _add(
+        self,
+        frame: np.ndarray,
+        found: np.ndarray,
+        squares: Iterable[Square],
+        min_score: float = MIN_SCORE,
+    ) -> np.ndarray:
         """The faces found so far and those in more squares, each once."""
         more = self._confirm(frame, self._detect_in(frame, squares))
-        return merge_overlapping(np.concatenate([found, more]))
+        return merge_overlapping(np.concatenate([found, more[more[:, 4] >= min_score]]))
 
     def _confirm(self, frame: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         """Boxes (n, 6), the weak ones as a closer look sees them where it sees a face at all."""

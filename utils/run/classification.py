@@ -13,7 +13,6 @@ from ..errors import InputError
 from ..landmark_files.formats import align
 from ..landmark_files.io import LandmarkTrack, read_landmarks
 from ..landmark_files.segments import parse_segments
-from ..locations import is_remote
 from ..network.classifiers import Classifier, load_classifier, max_family_probability, probability
 from ..network.clips import clip_bounds, frame_stride, mean_over_frames, moving_ranges
 from ..rigid_motion import liveliness
@@ -185,7 +184,7 @@ class LandmarkClassifier:
 
     def _read_texture(self, path: Path, track: LandmarkTrack, step: int) -> np.ndarray | None:
         """The rows of the texture file, where the set reads them and they fit."""
-        if self._classifier.texture is None or is_remote(path):
+        if self._classifier.texture is None:
             return None
         texture = read_texture(path, len(track.landmarks))
         return None if texture is None or texture.stride != step else texture.rows

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..atomic_write import partial_path
 from ..errors import InputError
+from ..locations import local_copy, storage_errors
 from .field_measures import FIELDS, MEASURES
 
 SUFFIX = ".texture.npz"
@@ -70,15 +71,22 @@ def read_texture(landmarks: Path, lines: int) -> TextureTrack | None:
         InputError: the file cannot be read, or does not belong to the landmark file.
     """
     path = texture_path(landmarks)
-    if not path.is_file():
-        return None
+    with storage_errors(path, "read"):
+        if not path.is_file():
+            return None
+    with local_copy(path) as copy:
+        return _read(path, copy, lines)
+
+
+def _read(path: Path, copy: Path, lines: int) -> TextureTrack:
+    """See `read_texture`; `copy`: of the file, on this machine."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(copy) as archive:
             if archive.getinfo("rows.npy").file_size > lines * _ROW_BYTES + _HEADER_BYTES:
                 raise ValueError("rows of another landmark file")
             if sum(one.file_size for one in archive.infolist()) > lines * _ROW_BYTES + (1 << 14):
                 raise ValueError("more than texture in it")
-        with np.load(path, allow_pickle=False) as content:
+        with np.load(copy, allow_pickle=False) as content:
             version, stride = int(content["version"]), int(content["stride"])
             rows = content["rows"]
         if version != VERSION or not 1 <= stride <= 1000:
