@@ -1,0 +1,65 @@
+"""The corpus of labelled videos, and the training of the third stream on it."""
+
+import numpy as np
+import pytest
+from conftest import PROJECT
+
+from training import corpus, texture_stream
+from training.corpus import CorpusRow, CorpusTrack, extract_row, read_rows, read_tracks
+from utils.errors import InputError
+
+COLUMNS = (
+    *("name", "repository", "commit", "path", "sha256", "blob", "label", "family"),
+    *("manipulation", "dataset", "group", "crop", "note"),
+)
+
+
+def test_a_labelled_crop_of_a_video_becomes_landmarks_and_texture(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus, "MAX_FRAMES", 40)
+    sample = (PROJECT / "input" / "sample_real.mp4").read_bytes()
+    (tmp_path / "0123456789abcdef.mp4").write_bytes(sample)
+    values = ("a", "r/r", "", "x.mp4", "0123456789abcdef00", "", "real", "real", "", "d", "g")
+    table = tmp_path / "list.tsv"
+    table.write_text("\t".join(COLUMNS) + "\n" + "\t".join([*values, "20,0,480,500", ""]) + "\n")
+    (row,) = read_rows(table)
+    assert extract_row((row, tmp_path, tmp_path / "out")) == ""
+    (track,) = read_tracks([row], tmp_path / "out")
+    assert [len(part) for part in track.landmarks] == [40] == [len(part) for part in track.texture]
+    assert track.frame_pixels == 480 and not track.row.fake
+
+
+def test_a_list_without_a_column_is_an_input_error(tmp_path):
+    (tmp_path / "list.tsv").write_text("name\tlabel\na\tfake\n")
+    with pytest.raises(InputError, match="not a list of labelled videos"):
+        read_rows(tmp_path / "list.tsv")
+
+
+def some_tracks(random, count: int) -> tuple[list[CorpusTrack], list[np.ndarray]]:
+    """Tracks of a few sources, and figures of which the first tells fakes from real ones."""
+    tracks, figures = [], []
+    for index in range(count):
+        row = CorpusRow(
+            str(index), index % 2 == 1, "swap", "", "d", f"s{index % 12}", f"g{index}", "", ()
+        )
+        tracks.append(CorpusTrack(row, 25, 60, 150, 480, [], [], 1))
+        values = random.normal(size=(3, 8))
+        values[:, 0] += 3 * row.fake
+        figures.append(values)
+    return tracks, figures
+
+
+def test_no_source_is_on_both_sides_of_a_fold(random):
+    tracks, _ = some_tracks(random, 60)
+    fold = texture_stream.deal_folds(tracks)
+    sources = np.array([track.row.source for track in tracks])
+    assert all(len(set(fold[sources == source])) == 1 for source in set(sources))
+    assert set(fold) == set(range(texture_stream.FOLDS))
+
+
+def test_the_third_stream_learns_what_tells_fakes_from_real_ones(random):
+    pytest.importorskip("sklearn", reason="scikit-learn is missing: requirements-dev.txt")
+    tracks, figures = some_tracks(random, 60)
+    found = texture_stream.out_of_fold(tracks, figures)
+    fake = np.array([track.row.fake for track in tracks])
+    assert found[fake, 0].mean() > 0.5 and found[~fake, 0].mean() < -0.5
+    assert ((found[:, 1] > 0) & (found[:, 1] <= 1)).all()
