@@ -231,22 +231,32 @@ def _range(pair: Any) -> tuple[float | None, float | None]:
     return least, most
 
 
-def find_files(weights: WeightSet, folder: Path) -> list[Path] | None:
-    """The set's files in `folder` or in the project's own, verified; None where one is missing.
+def _find(files: Sequence[ModelFile], folder: Path) -> list[Path] | None:
+    """Files in `folder` or in the project's own, verified; None where one is missing.
 
     Raises:
         InputError: a file's checksum is wrong, or it is a link out of its folder.
     """
     for place in dict.fromkeys([folder, PROJECT_WEIGHTS]):
-        paths = [place / file.name for file in weights.files]
+        paths = [place / file.name for file in files]
         if all(path.is_file() for path in paths):
             for path in paths:
                 if not path.resolve().is_relative_to(place.resolve()):
                     raise InputError(f"{path}: a link that leads out of {place}")
-            for path, file in zip(paths, weights.files, strict=True):
+            for path, file in zip(paths, files, strict=True):
                 verify_file(path, file)
             return paths
     return None
+
+
+def find_files(weights: WeightSet, folder: Path) -> list[Path] | None:
+    """The set's files of landmarks' streams in `folder` or in the project's own, verified; None
+    where one is missing.
+
+    Raises:
+        InputError: a file's checksum is wrong, or it is a link out of its folder.
+    """
+    return _find(weights.files, folder)
 
 
 def obtain_texture(weights: WeightSet, folder: Path) -> Path | None:
@@ -258,14 +268,8 @@ def obtain_texture(weights: WeightSet, folder: Path) -> Path | None:
     """
     if weights.texture is None:
         return None
-    for place in dict.fromkeys([folder, PROJECT_WEIGHTS]):
-        path = place / weights.texture.name
-        if path.is_file():
-            if not path.resolve().is_relative_to(place.resolve()):
-                raise InputError(f"{path}: a link that leads out of {place}")
-            verify_file(path, weights.texture)
-            return path
-    return fetch_file(weights.texture, folder / weights.texture.name)
+    found = _find([weights.texture], folder)
+    return found[0] if found else fetch_file(weights.texture, folder / weights.texture.name)
 
 
 def obtain_files(weights: WeightSet, folder: Path) -> list[Path]:
