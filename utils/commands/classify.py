@@ -178,12 +178,12 @@ def open_writers(
         if given.csv:
             writers.append(CsvWriter(given.csv))
         if given.plot:
-            writers.append(PlotWriter(given.plot, classifier.weights))
+            writers.append(PlotWriter(given.plot))
         if given.report:
             writers.append(PageWriter(given.report, classifier.weights, find_video))
         if given.visualize:
             folder, suffix = given.visualize_path, given.visualize_format
-            writers.append(OverlayWriter(folder, suffix, classifier.weights, find_video))
+            writers.append(OverlayWriter(folder, suffix, find_video))
         yield writers
         failed = False
     finally:

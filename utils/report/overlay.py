@@ -16,7 +16,6 @@ from ..verdict.results import ClipScore, VideoResult
 from ..video.frames import Video
 from ..video.visualization import draw_landmarks, write_name
 from ..video.writer import VideoWriter
-from ..weights.sets import WeightSet
 from .colours import MIDDLE_RGB, score_rgb
 from .file_names import FileNames
 from .per_video import PerVideoWriter, VideoFinder, landmarks_by_frame
@@ -28,13 +27,10 @@ GROUND, BAND, CURSOR = (250, 250, 250), (225, 225, 225), (30, 30, 30)  # BGR
 class OverlayWriter(PerVideoWriter):
     """Writes `<video>_scores.<suffix>` of each video that can be found."""
 
-    def __init__(
-        self, folder: Path, suffix: str, weights: WeightSet, find_video: VideoFinder
-    ) -> None:
+    def __init__(self, folder: Path, suffix: str, find_video: VideoFinder) -> None:
         super().__init__()
         self._folder = folder
         self._suffix = suffix
-        self._weights = weights
         self._find_video = find_video
         self._names = FileNames()
 

@@ -10,7 +10,6 @@ from ..errors import InputError
 from ..landmark_files.io import read_header
 from ..verdict.results import VideoResult
 from ..verdict.words import format_time
-from ..weights.sets import WeightSet
 from .colours import score_rgb
 from .file_names import FileNames
 from .per_video import PerVideoWriter, video_rate
@@ -27,10 +26,9 @@ class PlotWriter(PerVideoWriter):
         InputError: the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, weights: WeightSet) -> None:
+    def __init__(self, folder: Path) -> None:
         super().__init__()
         self._folder = folder
-        self._weights = weights
         self._names = FileNames()
 
     def write_video(self, faces: Sequence[VideoResult]) -> None:
