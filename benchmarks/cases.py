@@ -174,20 +174,17 @@ def detect_faces(video: str, every: str, face_detector: str = "dlib") -> dict[st
 
 def calibrate(video: str) -> dict[str, float]:
     """Calibration alone, from decoded frames and detected landmarks."""
+    from utils.calibration.calibrated_track import calibrate_landmarks, cut_faces, face_crops
     from utils.FaceDetector import make_face_detector
-    from utils.landmark_utils import (
-        calibrate_landmarks,
-        cut_faces,
-        detect_faces,
-        group_by_identity,
-    )
+    from utils.landmark_utils import detect_faces
     from utils.LandmarkDetector import make_landmark_detector
     from utils.tracking.face_tracker import FaceTracker
+    from utils.tracking.people import group_by_identity
 
     frames, fps = marked_frames(video, 120)
     tracker = FaceTracker(make_face_detector("dlib"), make_landmark_detector("dlib"))
     track = group_by_identity(detect_faces(frames, tracker, fps))[0]
-    crops = track.crops("stable")
+    crops = face_crops(track, "stable")
 
     def work() -> int:
         faces = cut_faces((frame.picture for frame in frames), track.numbers, crops)
@@ -225,12 +222,14 @@ class _Replayed:
 
 def follow(video: str) -> dict[str, float]:
     """What extraction with MediaPipe does with the detectors' answers, up to the landmark file."""
+    from utils.calibration.calibrated_track import face_crops, normalize_landmarks
     from utils.FaceDetector import make_face_detector
     from utils.landmark_files.io import LandmarkTrack, write_landmarks
-    from utils.landmark_utils import detect_faces, group_by_identity, normalize_landmarks
+    from utils.landmark_utils import detect_faces
     from utils.LandmarkDetector import make_landmark_detector
     from utils.tracking.face_tracker import FaceTracker
     from utils.tracking.identity import FaceEmbedder, IdentitySampler
+    from utils.tracking.people import group_by_identity
     from utils.weights.detector_models import DLIB_EMBEDDING, obtain_model
 
     frames, fps = marked_frames(video, 120)
@@ -244,7 +243,7 @@ def follow(video: str) -> dict[str, float]:
         tracker = FaceTracker(*detectors, fps=fps)
         found = detect_faces(frames, tracker, fps, None, IdentitySampler(embedder, fps))
         face = group_by_identity(found)[0]
-        landmarks = normalize_landmarks(face, face.crops("stable")).landmarks
+        landmarks = normalize_landmarks(face, face_crops(face, "stable")).landmarks
         with tempfile.TemporaryDirectory() as folder:
             write_landmarks(Path(folder) / "face.txt", LandmarkTrack(landmarks, "normalized"))
         for detector in detectors:

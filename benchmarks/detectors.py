@@ -14,11 +14,11 @@ import numpy as np
 from benchmarks.run import REFERENCE_VIDEOS
 from utils.console import notice, run_script
 from utils.errors import InputError
-from utils.face_tracks import FaceTrack
 from utils.landmark_files.io import read_landmarks
 from utils.run.classification import classify_files
 from utils.run.video_extraction import ExtractionOptions, VideoExtractor
 from utils.shared import FACE_DETECTORS, LANDMARK_DETECTORS, LEFT_EYE, RIGHT_EYE
+from utils.tracking.face_tracks import FaceTrack
 
 
 class _Keeping(VideoExtractor):
@@ -92,7 +92,7 @@ def measure(
             _, (result,) = classify_files([output], name, folder_of_sets, None, 0.5)
             labels.append(f"{result.label} {result.score:.2f}")
     off = difference(extractor.main, first) if first else 0.0
-    cells = [video.name, face_detector, landmark_detector, track.header["frames_with_face"]]
+    cells = [video.name, face_detector, landmark_detector, track.header.frames_with_face]
     cells += [f"{off:.1%}" if first else "", f"{report.frames / seconds:.0f}", *labels]
     return "| " + " | ".join(cells) + " |", extractor.main
 

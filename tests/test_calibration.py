@@ -3,10 +3,15 @@ import numpy as np
 import pytest
 from conftest import reference
 
+from utils.calibration.calibrated_track import (
+    calibrate_landmarks,
+    cut_faces,
+    face_crops,
+    normalize_landmarks,
+)
 from utils.calibration.flow_and_kalman import Calibrator, LandmarkKalman, lucas_kanade, normalize
 from utils.deprecated import lucas_kanade_numpy
-from utils.face_tracks import track_of_landmarks
-from utils.landmark_utils import calibrate_landmarks, cut_faces, normalize_landmarks
+from utils.tracking.face_tracks import track_of_landmarks
 from utils.video.frames import Video
 
 
@@ -33,7 +38,7 @@ def test_calibration_reproduces_the_published_code(video, gaps, crop):
         size = shown.width, shown.height
         landmarks = raw["landmarks"].astype(float)
         track = track_of_landmarks(landmarks, raw["detected"], *size, fps=shown.fps)
-        crops = track.crops(crop)
+        crops = face_crops(track, crop)
         faces = cut_faces(shown.pictures(), track.numbers, crops)
         ours = calibrate_landmarks(faces, track, crops).landmarks.reshape(len(golden), -1)
     off = np.abs(np.round(ours, 5) - golden)
@@ -44,9 +49,9 @@ def test_calibration_reproduces_the_published_code(video, gaps, crop):
 def test_without_calibration_landmarks_keep_their_fractions(wandering_landmarks):
     landmarks = 100 * wandering_landmarks + 150.25
     track = track_of_landmarks(landmarks, np.ones(90, bool), 300, 300)
-    crops = track.crops("stable")
+    crops = face_crops(track, "stable")
     ours = normalize_landmarks(track, crops)
-    assert np.abs(ours.in_frames(crops) - landmarks).max() < 1e-9
+    assert np.abs(ours.in_frames() - landmarks).max() < 1e-9
     assert ours.trusted_share == 1
 
 
@@ -58,9 +63,9 @@ def test_flow_and_filter_begin_anew_with_each_segment(texture, random):
     whole[detected] = landmarks
     track = track_of_landmarks(whole, detected, 200, 200)
     assert [len(segment) for segment in track.segments] == [4, 4]
-    both = calibrate_landmarks(iter(faces), track, track.crops("stable")).landmarks
+    both = calibrate_landmarks(iter(faces), track, face_crops(track, "stable")).landmarks
     second = track_of_landmarks(landmarks[4:], detected[10:], 200, 200)
-    alone = calibrate_landmarks(iter(faces[4:]), second, second.crops("stable")).landmarks
+    alone = calibrate_landmarks(iter(faces[4:]), second, face_crops(second, "stable")).landmarks
     assert (both[4:] == alone).all()
 
 

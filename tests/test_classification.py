@@ -13,11 +13,12 @@ from conftest import run_classify as run
 
 from utils.errors import InputError
 from utils.landmark_files.formats import align
+from utils.landmark_files.header import LandmarkHeader
 from utils.landmark_files.io import LandmarkTrack, read_landmarks, write_landmarks
 from utils.report.result_writers import LineWriter
 from utils.run.api import list_inputs
-from utils.run.classification import clip_scores, video_score
 from utils.verdict.results import VideoResult, video_label
+from utils.verdict.scores import clip_scores, video_score
 from utils.weights.sets import PROJECT_WEIGHTS, read_manifest
 
 SAMPLES = PROJECT / "landmarks"
@@ -227,7 +228,9 @@ def test_an_unknown_declared_score_is_an_input_error(tmp_path):
 
 
 def face(path: Path, landmarks: np.ndarray, **header: str) -> Path:
-    write_landmarks(path, LandmarkTrack(landmarks, "normalized", {"fps": "25", **header}))
+    write_landmarks(
+        path, LandmarkTrack(landmarks, "normalized", LandmarkHeader.parse({"fps": "25", **header}))
+    )
     return path
 
 

@@ -1,12 +1,25 @@
 """The corpus of labelled videos, and the training of the third stream on it."""
 
+import itertools
+
+import cv2
 import numpy as np
 import pytest
 from conftest import PROJECT
 
 from training import corpus, texture_stream
-from training.corpus import CorpusRow, CorpusTrack, extract_row, read_rows, read_tracks
+from training.corpus import (
+    Change,
+    CorpusRow,
+    CorpusTrack,
+    CorpusVideo,
+    change_of,
+    extract_row,
+    read_rows,
+    read_tracks,
+)
 from utils.errors import InputError
+from utils.video.frames import Video
 
 COLUMNS = (
     *("name", "repository", "commit", "path", "sha256", "blob", "label", "family"),
@@ -22,10 +35,27 @@ def test_a_labelled_crop_of_a_video_becomes_landmarks_and_texture(tmp_path, monk
     table = tmp_path / "list.tsv"
     table.write_text("\t".join(COLUMNS) + "\n" + "\t".join([*values, "20,0,480,500", ""]) + "\n")
     (row,) = read_rows(table)
-    assert extract_row((row, tmp_path, tmp_path / "out")) == ""
+    assert extract_row((row, tmp_path, tmp_path / "out", None)) == ""
     (track,) = read_tracks([row], tmp_path / "out")
     assert [len(part) for part in track.landmarks] == [40] == [len(part) for part in track.texture]
     assert track.frame_pixels == 480 and not track.row.fake
+
+
+def test_a_changed_copy_is_smaller_and_skips_frames(tmp_path):
+    sample = PROJECT / "input" / "sample_real.mp4"
+    with Video(sample) as video:
+        whole = [picture.copy() for picture in itertools.islice(video.pictures(), 9)]
+    row = CorpusRow("a", False, "real", "", "d", "s", "g", "", (20, 0, 480, 500))
+    with CorpusVideo(sample, row, Change(28, 0.5, 2)) as video:
+        parts = list(itertools.islice(video.pictures(), 4))
+    assert [part.shape for part in parts] == [(250, 240, 3)] * 4
+    small = cv2.resize(whole[6][:500, 20:500], (240, 250), interpolation=cv2.INTER_AREA)
+    assert np.array_equal(parts[3], small)
+
+
+def test_about_half_of_the_rows_have_a_copy():
+    copies = [change_of(f"row {number}") for number in range(400)]
+    assert 160 < sum(copy is not None for copy in copies) < 240
 
 
 def test_a_list_without_a_column_is_an_input_error(tmp_path):

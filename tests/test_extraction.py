@@ -43,7 +43,7 @@ def test_a_video_becomes_a_landmark_file(monkeypatch, capsys, here, face_video):
         "face_detector": "dlib", "landmark_detector": "dlib", "crop": "stable",
         "calibration": "published", "segments": "0-39@0.000", "frames_lost": "0",
     }  # fmt: skip
-    assert expected.items() <= track.header.items()
+    assert expected.items() <= track.header.format().items()
 
 
 def test_a_rerun_skips_what_is_done(monkeypatch, capsys, here, face_video):
@@ -120,15 +120,15 @@ def test_leading_frames_without_a_face_are_dropped(monkeypatch, capsys, here, fa
     status, _ = run(monkeypatch, capsys, "-i", "late.avi", "-o", "out")
     track = read_landmarks(here / "out" / "late.txt")
     assert status == 0
-    assert len(track.landmarks) == 20 and track.header["first_frame"] == "7"
-    assert track.header["segments"] == "7-26@0.280"
+    assert len(track.landmarks) == 20 and track.header.first_frame == 7
+    assert track.header.segments == "7-26@0.280"
 
 
 def test_both_crops_can_be_had_and_differ(monkeypatch, capsys, here, face_video):
     run(monkeypatch, capsys, "-i", face_video, "-o", "s")
     run(monkeypatch, capsys, "-i", face_video, "-o", "p", "--crop", "per-frame")
     stable, per_frame = (read_landmarks(here / x / "face.txt") for x in "sp")
-    assert per_frame.header["crop"] == "per-frame"
+    assert per_frame.header.crop == "per-frame"
     assert (stable.landmarks != per_frame.landmarks).any()
 
 

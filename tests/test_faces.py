@@ -57,9 +57,9 @@ def test_two_people_get_a_file_each(monkeypatch, capsys, here, speaking):
     frames = [np.hstack([a, b]) for a, b in zip(speaking, speaking[::-1], strict=True)]
     headers = extracted(monkeypatch, capsys, here, frames)
     assert set(headers) == {"film.txt", "film.face2.txt"}
-    assert headers["film.txt"]["face"] == "1 of 2"
-    assert headers["film.face2.txt"]["face"] == "2 of 2"
-    assert all(header["segments"] == "0-59@0.000" for header in headers.values())
+    assert headers["film.txt"].face == "1 of 2"
+    assert headers["film.face2.txt"].face == "2 of 2"
+    assert all(header.segments == "0-59@0.000" for header in headers.values())
     log = (here / "landmark_logs.txt").read_text().splitlines()
     assert len(log) == 2 and " face=2" in log[1] and " face=" not in log[0]
 
@@ -68,7 +68,7 @@ def test_only_the_main_face_is_kept_where_one_is_asked_for(monkeypatch, capsys, 
     frames = [np.hstack([face, face]) for face in speaking]
     assert len(extracted(monkeypatch, capsys, here, frames)) == 2
     alone = extracted(monkeypatch, capsys, here, frames, "--faces", 1, "--overwrite")
-    assert set(alone) == {"film.txt"} and alone["film.txt"]["face"] == "1 of 1"
+    assert set(alone) == {"film.txt"} and alone["film.txt"].face == "1 of 1"
 
 
 def test_the_drawn_videos_have_the_films_length_and_both_colours(
@@ -95,8 +95,8 @@ def test_the_same_person_elsewhere_after_a_cut_is_one_face(monkeypatch, capsys, 
     frames += [beside(face, 370) for face in speaking[30:]]
     headers = extracted(monkeypatch, capsys, here, frames)
     assert set(headers) == {"film.txt"}
-    assert headers["film.txt"]["segments"] == "0-29@0.000 30-59@1.200"
-    assert headers["film.txt"]["shots"] == "2"
+    assert headers["film.txt"].segments == "0-29@0.000 30-59@1.200"
+    assert headers["film.txt"].format()["shots"] == "2"
 
 
 def test_who_leaves_and_returns_is_one_face_and_nothing_is_repeated(
@@ -106,9 +106,9 @@ def test_who_leaves_and_returns_is_one_face_and_nothing_is_repeated(
     frames = [beside(face, 10) for face in speaking[:30]]
     frames += [empty] * 8 + [beside(face, 10) for face in speaking[30:]]
     headers = extracted(monkeypatch, capsys, here, frames)
-    assert headers["film.txt"]["segments"] == "0-29@0.000 38-67@1.520"
-    assert headers["film.txt"]["frames"] == "60"
-    assert headers["film.txt"]["frames_with_face"] == "60"
+    assert headers["film.txt"].segments == "0-29@0.000 38-67@1.520"
+    assert headers["film.txt"].frames == 60
+    assert headers["film.txt"].frames_with_face == 60
 
 
 @pytest.mark.parametrize("pixels_a_frame", [0, 0.4])
@@ -123,8 +123,8 @@ def test_a_photograph_beside_a_speaker_is_no_face(
         frame[:, left : left + 320], frame[20:276, 350:606] = still, face
         frames.append(frame)
     headers = extracted(monkeypatch, capsys, here, frames)
-    assert set(headers) == {"film.txt"} and headers["film.txt"]["people"] == "2"
-    assert float(headers["film.txt"]["movement"]) > 0.003
+    assert set(headers) == {"film.txt"} and headers["film.txt"].people == 2
+    assert headers["film.txt"].movement > 0.003
 
 
 def test_a_still_picture_is_told(monkeypatch, capsys, here, speaking):
@@ -139,8 +139,8 @@ def test_a_face_that_is_turned_is_turned_upright(monkeypatch, capsys, here, spea
     write_video(here / "turned.avi", [np.ascontiguousarray(np.rot90(f, turns)) for f in speaking])
     run(monkeypatch, capsys, "-i", "upright.avi", "turned.avi", "-o", "out")
     upright, turned = (read_landmarks(here / "out" / f"{n}.txt") for n in ("upright", "turned"))
-    assert "turned" not in upright.header
-    assert turned.header["turned"] == str(90 * (-turns % 4))
+    assert not upright.header.turned
+    assert turned.header.turned == str(90 * (-turns % 4))
     size = np.ptp(upright.landmarks[0], axis=0).max()
     off = np.linalg.norm(upright.landmarks - turned.landmarks, axis=2)
     assert off.mean() < 0.03 * size
@@ -151,7 +151,7 @@ def test_without_calibration_landmarks_are_not_rounded(monkeypatch, capsys, here
     run(monkeypatch, capsys, "-i", "film.avi", "-o", "none")
     run(monkeypatch, capsys, "-i", "film.avi", "-o", "flow", "--calibration", "published")
     none, flow = (read_landmarks(here / way / "film.txt") for way in ("none", "flow"))
-    assert none.header["calibration"] == "none" and flow.header["calibration"] == "published"
+    assert none.header.calibration == "none" and flow.header.calibration == "published"
 
     def on_grid(track) -> float:
         return float(np.mean(np.abs(track.landmarks * 200 - np.rint(track.landmarks * 200)) < 1e-3))
@@ -170,8 +170,8 @@ def test_lists_sequences_and_folders_below_are_inputs(monkeypatch, capsys, here,
     arguments = "-i", "@list.txt", "-o", "out", "--recursive", "--fps", 10
     status, errors = run(monkeypatch, capsys, *arguments)
     assert status == 0 and "1 files of other kinds skipped" in errors
-    assert read_landmarks(here / "out" / "deep.txt").header["fps"] == "25"
-    assert read_landmarks(here / "out" / "p%03d.txt").header["fps"] == "10"
+    assert read_landmarks(here / "out" / "deep.txt").header.fps == 25
+    assert read_landmarks(here / "out" / "p%03d.txt").header.fps == 10
 
 
 @pytest.mark.parametrize("where", ["opening", "decoding"])

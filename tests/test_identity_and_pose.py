@@ -3,9 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.face_tracks import FaceTrack, Segment
-from utils.landmark_utils import VideoFaces, group_by_identity, qualifies_for_output
 from utils.shared import STILL_THRESHOLD
+from utils.tracking.face_tracks import FaceTrack, Segment
 from utils.tracking.identity import (
     FaceEmbedder,
     IdentitySampler,
@@ -13,6 +12,7 @@ from utils.tracking.identity import (
     cluster_identities,
     find_identity_change,
 )
+from utils.tracking.people import VideoFaces, group_by_identity, qualifies_for_output
 from utils.tracking.pose import head_poses, rotate_landmarks, upright_quarter_turns
 from utils.weights.detector_models import DLIB_EMBEDDING, obtain_model
 

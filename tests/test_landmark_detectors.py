@@ -124,8 +124,8 @@ def test_the_whole_path_runs_with_random_fan_weights(
     assert extract_videos([face_video], options) == 0
     track = read_landmarks(tmp_path / "out" / "face.txt")
     assert track.landmarks.shape == (40, 68, 2)
-    assert track.header["landmark_detector"] == "fan" and track.header["detect_every"] == "1"
-    assert 0.1 <= float(track.header["score"]) <= 1
+    assert track.header.landmark_detector == "fan" and track.header.detect_every == 1
+    assert 0.1 <= track.header.score <= 1
 
 
 @pytest.mark.parametrize("name", ["blazeface", "retinaface"])

@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from utils.console import printable
 from utils.errors import InputError
+from utils.landmark_files.header import LandmarkHeader
 from utils.landmark_files.io import LandmarkTrack, output_names, read_landmarks, write_landmarks
 
 numbers = st.floats(-2, 2, allow_nan=False)
@@ -21,13 +22,15 @@ def test_what_is_written_is_read_again(tmp_path_factory, landmarks, header):
     path = tmp_path_factory.mktemp("files") / "face.txt"
     landmarks = landmarks.copy()
     landmarks[:, :2] = (-1, -2), (1, 2)  # a face has an extent
-    write_landmarks(path, LandmarkTrack(landmarks, "normalized", header))
+    write_landmarks(path, LandmarkTrack(landmarks, "normalized", LandmarkHeader.parse(header)))
     track = read_landmarks(path)
     assert np.abs(track.landmarks - landmarks).max() <= 0.5e-5 + 1e-12
     assert track.format == "normalized"
-    assert track.header["lrnet-landmarks"] == "1"
+    assert path.read_text(encoding="utf-8").startswith(
+        "# lrnet-landmarks: 1\n# format: normalized\n"
+    )
     for key, value in header.items():
-        assert track.header[key] == printable(value)
+        assert track.header.format().get(key, "") == printable(value)
 
 
 @given(st.text(st.characters(), max_size=40))
@@ -130,3 +133,39 @@ def test_a_face_that_collapses_to_a_point_is_refused_with_its_frame(
     write_landmarks(tmp_path / "a.txt", LandmarkTrack(landmarks, "normalized"))
     with pytest.raises(InputError, match="frame 7"):
         read_landmarks(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("video_frames", "9" * 5000),
+        ("video_frames", "9" * 30),
+        ("video_frames", "-1"),
+        ("fps", "1e-320"),
+        ("fps", "nan"),
+        ("fps", "1e9"),
+        ("seconds", "1e300"),
+        ("score", "high"),
+        ("yaw", "1 2"),
+        ("shot_times", "0.0 later"),
+    ],
+)
+def test_a_header_value_that_cannot_be_read_counts_as_not_told(key, value):
+    header = LandmarkHeader.parse({key: value, "width": "640"})
+    assert getattr(header, key) is None and header.width == 640
+    assert header.format()[key] == value  # and is not lost when the file is written again
+
+
+def test_a_name_of_any_length_is_cut():
+    assert len(LandmarkHeader.parse({"video": "a" * 5000}).video) == 255
+
+
+def test_a_header_is_written_as_it_was_read(tmp_path, face_video):
+    from utils.run.video_extraction import ExtractionOptions, VideoExtractor
+
+    options = ExtractionOptions(landmark_detector="mediapipe")
+    VideoExtractor(options).extract(face_video, tmp_path / "face.txt", False)
+    track = read_landmarks(tmp_path / "face.txt")
+    write_landmarks(tmp_path / "again.txt", track)
+    assert (tmp_path / "again.txt").read_bytes() == (tmp_path / "face.txt").read_bytes()
+    assert not track.header.others and track.header.share_of_frames == 1

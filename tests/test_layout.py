@@ -6,7 +6,7 @@ from pathlib import Path
 UTILS = Path(__file__).resolve().parent.parent / "utils"
 # From the first stage to the last; a stage imports from itself and from earlier ones.
 STAGES = (
-    ("errors", "shared"),
+    ("errors", "limits", "shared"),
     ("locations",),
     ("console", "cores", "face_boxes", "inputs", "rigid_motion", "atomic_write"),
     ("texture",),
@@ -15,7 +15,6 @@ STAGES = (
     ("tracking",),
     ("calibration", "deprecated"),
     ("landmark_files",),
-    ("face_tracks",),
     ("landmark_utils",),
     ("network",),
     ("verdict",),

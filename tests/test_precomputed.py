@@ -60,7 +60,7 @@ def test_precomputed_landmarks_are_calibrated(tmp_path, face_video, landmarks, s
     assert extract_videos([face_video], options) == 0
     track = read_landmarks(tmp_path / "out" / "face.txt")
     assert track.landmarks.shape == (30, 68, 2)
-    assert track.header["landmark_detector"] == "precomputed"
+    assert track.header.landmark_detector == "precomputed"
     assert "covers 30 of 40 frames" in capsys.readouterr().err
 
 

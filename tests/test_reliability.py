@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from utils.landmark_files.header import LandmarkHeader
 from utils.verdict.reliability import abstain_reasons, header_measurements, out_of_range_reasons
 from utils.weights.sets import WeightSet
 
@@ -15,21 +16,21 @@ def test_what_a_header_tells_is_measured():
         "eye_pixels": "41.5", "fps": "29.97", "frames": "200", "frames_with_face": "150",
         "yaw": "-50 -40 -20", "movement": "0.01",
     }  # fmt: skip
-    measured = header_measurements(header)
+    measured = header_measurements(LandmarkHeader.parse(header))
     assert measured["eye_pixels"] == 41.5 and measured["share_of_frames"] == 0.75
     assert measured["yaw"] == 40 and "pitch" not in measured
 
 
 @given(st.dictionaries(st.sampled_from(["fps", "frames", "yaw", "score", "movement"]), st.text()))
 def test_no_header_is_too_odd(header):
-    measured = header_measurements(header)
+    measured = header_measurements(LandmarkHeader.parse(header))
     assert all(value == value for value in measured.values())
     assert 0 < measured.get("fps", 1) <= 1000
 
 
 @pytest.mark.parametrize("value", ["0", "-5", "nan", "inf", "1e300", "x", ""])
 def test_a_frame_rate_that_cannot_be_is_not_measured(value):
-    assert "fps" not in header_measurements({"fps": value})
+    assert "fps" not in header_measurements(LandmarkHeader.parse({"fps": value}))
 
 
 def test_every_bound_that_is_crossed_is_a_reason():

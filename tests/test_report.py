@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from utils.errors import InputError
 from utils.face_boxes import CropBox
 from utils.landmark_files.crop_boxes import denormalize, format_boxes, parse_boxes
+from utils.landmark_files.header import LandmarkHeader
 from utils.landmark_files.io import LandmarkTrack, read_landmarks, write_landmarks
 from utils.report.content_credentials import _summary, read_credentials
 from utils.report.evidence_frames import select_clips
@@ -42,7 +43,8 @@ def extracted(tmp_path, wandering_landmarks, face_video) -> Path:
     """A folder of one landmark file, whose video, of an evil name, lies in `videos`."""
     header = {"video": EVIL.replace("\n", " "), "fps": "25", "crop_boxes": "0:40,30,120"}
     write_landmarks(
-        tmp_path / "in" / "evil.txt", LandmarkTrack(wandering_landmarks, "normalized", header)
+        tmp_path / "in" / "evil.txt",
+        LandmarkTrack(wandering_landmarks, "normalized", LandmarkHeader.parse(header)),
     )
     (tmp_path / "videos").mkdir()
     shutil.copy(face_video, tmp_path / "videos" / "plain.avi")
@@ -69,7 +71,9 @@ def test_landmarks_of_another_video_of_the_name_are_not_taken(
     monkeypatch.chdir(tmp_path)
     header = {"video": "sample_real.mp4", "video_bytes": "5", "fps": "25"}
     stale = tmp_path / "landmarks_new" / "sample_real.txt"
-    write_landmarks(stale, LandmarkTrack(wandering_landmarks, "normalized", header))
+    write_landmarks(
+        stale, LandmarkTrack(wandering_landmarks, "normalized", LandmarkHeader.parse(header))
+    )
     _, _, errors = run(monkeypatch, capsys, "-i", PROJECT / "input" / "sample_real.mp4")
     assert "another sample_real.mp4" in errors
     assert len(read_landmarks(stale).landmarks) == 300
@@ -211,7 +215,7 @@ def test_landmarks_lie_on_the_frames_that_they_came_from(monkeypatch, capsys, tm
     """The eyes of the sample, in pixels of its 512-pixel frames."""
     monkeypatch.chdir(tmp_path)
     run(monkeypatch, capsys, "-i", PROJECT / "input" / "sample_real.mp4")
-    placed = landmarks_by_frame(tmp_path / "landmarks_new" / "sample_real.txt")
+    placed = landmarks_by_frame(read_landmarks(tmp_path / "landmarks_new" / "sample_real.txt"))
     assert sorted(placed) == list(range(300))
     eyes = placed[0][36:48].mean(axis=0)
     assert 200 < eyes[0] < 312 and 150 < eyes[1] < 260
@@ -263,7 +267,8 @@ def test_a_page_tells_what_makes_a_verdict_unreliable(
 ):
     header = {"video": "small.mp4", "fps": "25", "eye_pixels": "20"}
     write_landmarks(
-        tmp_path / "in" / "small.txt", LandmarkTrack(wandering_landmarks, "normalized", header)
+        tmp_path / "in" / "small.txt",
+        LandmarkTrack(wandering_landmarks, "normalized", LandmarkHeader.parse(header)),
     )
     run(monkeypatch, capsys, "-i", tmp_path / "in", "--report", tmp_path / "r")
     page = (tmp_path / "r" / "small.html").read_text()
@@ -277,7 +282,10 @@ def test_pictures_and_a_drawn_video_are_made_where_the_video_is(
 ):
     header = {"video": "plain.avi", "fps": "25", "crop_boxes": "0:40,30,120"}
     track = read_landmarks(extracted / "evil.txt")
-    write_landmarks(extracted / "evil.txt", LandmarkTrack(track.landmarks, "normalized", header))
+    write_landmarks(
+        extracted / "evil.txt",
+        LandmarkTrack(track.landmarks, "normalized", LandmarkHeader.parse(header)),
+    )
     monkeypatch.chdir(tmp_path)
     flags = "--report", "r", "-v", "--videos", tmp_path / "videos"
     run(monkeypatch, capsys, "-i", extracted, *flags)

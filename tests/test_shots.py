@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from utils.face_tracks import longest_step, measured_fps
 from utils.landmark_utils import shot_batches
+from utils.tracking.face_tracks import longest_step, measured_fps
 from utils.video import shots
 from utils.video.display import TimedFrame
 from utils.video.shots import ShotFrame, mark_shots

@@ -42,6 +42,7 @@ from training.train import (
 )
 from utils.console import run_script
 from utils.errors import InputError
+from utils.landmark_files.header import LandmarkHeader
 from utils.landmark_files.io import LandmarkTrack, write_landmarks
 from utils.network.clips import stream_values
 from utils.network.two_stream import build_stream, fake_logits, join_streams
@@ -240,7 +241,9 @@ def dataset(tmp_path, tracks):
     for track in tracks:
         below = f"fake/{track.family}" if track.fake else "real"
         path = folder / "train" / below / f"{track.group}_{track.name}.txt"
-        write_landmarks(path, LandmarkTrack(track.landmarks, "normalized", {"fps": "25"}))
+        write_landmarks(
+            path, LandmarkTrack(track.landmarks, "normalized", LandmarkHeader.parse({"fps": "25"}))
+        )
     return folder
 
 
@@ -479,7 +482,9 @@ def test_without_a_band_everything_is_decided():
 
 
 def test_a_folders_files_tell_label_group_and_manipulation(tmp_path, wandering_landmarks):
-    track = LandmarkTrack(wandering_landmarks, "normalized", {"fps": "30", "eye_pixels": "61.5"})
+    track = LandmarkTrack(
+        wandering_landmarks, "normalized", LandmarkHeader.parse({"fps": "30", "eye_pixels": "61.5"})
+    )
     write_landmarks(tmp_path / "train" / "real" / "000_a.txt", track)
     write_landmarks(tmp_path / "train" / "fake" / "faceswap" / "000_003.txt", track)
     real, fake = read_landmark_folder(tmp_path / "train")
@@ -517,7 +522,9 @@ def test_residues_are_what_a_change_did_to_landmarks_without_the_head(
     changed[:, 30] += 0.05
     for change, landmarks in (("original", original), ("crf 34", changed)):
         path = landmark_file(tmp_path, "clip.mp4", change)
-        write_landmarks(path, LandmarkTrack(landmarks, "normalized", {"fps": "25"}))
+        write_landmarks(
+            path, LandmarkTrack(landmarks, "normalized", LandmarkHeader.parse({"fps": "25"}))
+        )
     residues = read_residues(tmp_path, 30)
     assert residues.shape == (len(original) // 30, 30, 68, 2)
     assert np.abs(residues[:, :, 30]).max() < 0.01  # a displacement that stays is no motion

@@ -106,7 +106,7 @@ def read_residues(folder: Path, length: int) -> np.ndarray:
         for change in SAME_FRAMES:
             path = landmark_file(folder, f"{name}.mp4", change)
             after = read_landmarks(path) if path.is_file() else None
-            if after is None or after.header.get("segments") != before.header.get("segments"):
+            if after is None or after.header.segments != before.header.segments:
                 continue
             pair = np.stack([before.landmarks, after.landmarks])
             if change == MIRRORED:

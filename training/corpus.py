@@ -3,34 +3,39 @@
 The list has a row a face, as `videos.tsv` of the training material: name, label, family, dataset,
 repository, group, and where a file shows several faces the crop (x, y, width, height) of the one
 that is meant. Files that are there are left alone, so that a run that was ended goes on.
+
+With `--changed`, about half of the rows, as copies: encoded anew, some smaller, some twice as fast.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
+from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from utils.console import EXIT_DONE, notice, run_script
 from utils.errors import InputError
 from utils.landmark_files.io import read_landmarks
-from utils.landmark_files.segments import parse_segments
 from utils.run.executor import WorkerDied
 from utils.run.video_extraction import ExtractionOptions, VideoExtractor
 from utils.scaling.worker_processes import WorkerProcesses
 from utils.texture.texture_file import read_texture
-from utils.verdict.reliability import header_measurements
-from utils.video.frames import Video
+from utils.video.frames import TimedFrame, Video
 
 DETECTORS = ExtractionOptions(face_detector="blazeface", landmark_detector="mediapipe", faces=1)
 MAX_FRAMES = 300  # of a video
+COPY_FRAMES = 120  # of a changed copy
 
 
 @dataclass(frozen=True)
@@ -90,38 +95,81 @@ def read_rows(table: Path) -> list[CorpusRow]:
         raise InputError(f"{table}: not a list of labelled videos ({error})") from None
 
 
-def write_part(video: Path, crop: tuple[int, ...], part: Path) -> None:
-    """The first frames of a video, cropped, without loss."""
+@dataclass(frozen=True)
+class Change:
+    """What is done to a copy: x264's constant rate factor, the scale, every how manyth frame."""
+
+    crf: int
+    scale: float
+    step: int
+
+
+def change_of(name: str) -> Change | None:
+    """The change of a row's copy, drawn from its name; None for the half that has no copy."""
+    drawn = hashlib.sha256(name.encode()).digest()
+    if drawn[0] % 2:
+        return None
+    return Change(
+        (28, 32, 35)[drawn[1] % 3], (1.0, 1.0, 0.6)[drawn[2] % 3], 1 + (drawn[3] % 4 == 0)
+    )
+
+
+class CorpusVideo(Video):
+    """The first frames of a video as a row means them: cropped, and changed if they are."""
+
+    def __init__(self, path: Path, row: CorpusRow, change: Change | None = None) -> None:
+        super().__init__(path)
+        self._crop = row.crop or (0, 0, self.width, self.height)
+        self._change = change
+        self.width, self.height = self._crop[2:]
+
+    def frames(self) -> Iterator[TimedFrame]:
+        x, y, width, height = self._crop
+        most, step = (COPY_FRAMES, self._change.step) if self._change else (MAX_FRAMES, 1)
+        for frame in islice(super().frames(), 0, most * step, step):
+            part = frame.picture[y : y + height, x : x + width]
+            if self._change:
+                size = [
+                    max(2, round(side * self._change.scale / 2) * 2) for side in part.shape[1::-1]
+                ]
+                part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+            yield TimedFrame(np.ascontiguousarray(part), frame.time)
+
+
+def encode(video: CorpusVideo, change: Change, path: Path) -> None:
+    """Writes the frames of a changed copy by x264."""
     import av
 
-    with Video(video) as opened, av.open(str(part), "w") as container:
-        stream = None
-        for number, picture in enumerate(opened.pictures()):
-            if number == MAX_FRAMES:
-                break
-            x, y, width, height = crop or (0, 0, picture.shape[1], picture.shape[0])
-            cut = np.ascontiguousarray(picture[y : y + height, x : x + width])
-            if stream is None:
-                rate = Fraction(opened.fps).limit_denominator(1001)
-                stream = container.add_stream("ffv1", rate=rate)
-                stream.height, stream.width = cut.shape[:2]
-                stream.pix_fmt = "bgr0"
-            frame = av.VideoFrame.from_ndarray(cut, format="bgr24")
-            container.mux(stream.encode(frame))
-        if stream is not None:
-            container.mux(stream.encode())
+    with av.open(str(path), "w") as container:
+        rate = Fraction(video.fps).limit_denominator(1001)
+        stream = container.add_stream("libx264", rate=rate)
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": str(change.crf), "preset": "veryfast"}
+        for picture in video.pictures():
+            stream.height, stream.width = picture.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux(stream.encode())
 
 
-def extract_row(job: tuple[CorpusRow, Path, Path]) -> str:
+def extract_row(job: tuple[CorpusRow, Path, Path, Change | None]) -> str:
     """Extracts a row into a folder; what is wrong with it, or nothing."""
-    row, videos, output = job
-    with tempfile.TemporaryDirectory() as folder:
-        part = Path(folder) / f"{row.name}.mkv"
-        try:
-            write_part(videos / row.file, row.crop, part)
-        except InputError as error:
-            return str(error)
-        return VideoExtractor(DETECTORS).extract(part, output / f"{row.name}.txt", False).error
+    row, videos, output, change = job
+    extractor, main = _extractor(), output / f"{row.name}.txt"
+    try:
+        with CorpusVideo(videos / row.file, row, change) as video:
+            if change is None:
+                return extractor.extract_opened(video, main, False).error
+            with tempfile.TemporaryDirectory() as folder:
+                copy = Path(folder) / f"{row.name}.mp4"
+                encode(video, change, copy)
+                return extractor.extract(copy, main, False).error
+    except InputError as error:
+        return str(error)
+
+
+@cache
+def _extractor() -> VideoExtractor:
+    return VideoExtractor(DETECTORS)
 
 
 def read_tracks(rows: list[CorpusRow], folder: Path) -> Iterator[CorpusTrack]:
@@ -134,14 +182,13 @@ def read_tracks(rows: list[CorpusRow], folder: Path) -> Iterator[CorpusTrack]:
         texture = read_texture(path, len(track.landmarks))
         if texture is None:
             continue
-        measured = header_measurements(track.header)
-        segments = parse_segments(track.header.get("segments"), len(track.landmarks))
+        header, segments = track.header, track.segments
         yield CorpusTrack(
             row,
-            measured["fps"],
-            measured["eye_pixels"],
-            float(track.header["face_pixels"]),
-            float(min(int(track.header["width"]), int(track.header["height"]))),
+            header.fps,
+            header.eye_pixels,
+            header.face_pixels,
+            float(min(header.width, header.height)),
             [track.landmarks[one.start : one.end] for one in segments],
             [texture.rows[one.start : one.end] for one in segments],
             texture.stride,
@@ -154,12 +201,14 @@ def main() -> int:
     parser.add_argument("--videos", type=Path, required=True, help="where their files lie")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--changed", action="store_true", help="changed copies, of about half")
     given = parser.parse_args()
-    jobs = [
-        (row, given.videos, given.output)
-        for row in read_rows(given.list)
-        if not (given.output / f"{row.name}.txt").exists()
-    ]
+    jobs = []
+    for row in read_rows(given.list):
+        change = change_of(row.name) if given.changed else None
+        wanted = change is not None or not given.changed
+        if wanted and not (given.output / f"{row.name}.txt").exists():
+            jobs.append((row, given.videos, given.output, change))
     given.output.mkdir(parents=True, exist_ok=True)
     for (row, *_), error in WorkerProcesses(given.workers).run(extract_row, jobs):
         if error:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from utils.calibration.calibrated_track import face_crops, normalize_landmarks
 from utils.errors import InputError
-from utils.face_tracks import track_of_landmarks
 from utils.landmark_files.io import read_landmarks
-from utils.landmark_utils import normalize_landmarks
 from utils.shared import FAMILIES, LANDMARKS
+from utils.tracking.face_tracks import track_of_landmarks
 
 DLIB, MEDIAPIPE = "dlib", "mediapipe"
 DLIB_UNITS = 200  # the dlib archive's integers are normalized landmarks times this
@@ -123,7 +123,7 @@ def read_mediapipe_archive(folder: Path) -> list[LabelledTrack]:
             pixels = _summed(arrays[row["id"]], POINTS_KEPT)[:, :LANDMARKS] / MEDIAPIPE_UNITS
             size = int(float(row["width"])), int(float(row["height"]))
             face = track_of_landmarks(pixels, np.ones(len(pixels), bool), *size)
-            normalized = normalize_landmarks(face, face.crops("stable")).landmarks
+            normalized = normalize_landmarks(face, face_crops(face, "stable")).landmarks
             tracks.append(
                 LabelledTrack(
                     name=row["id"],
@@ -184,9 +184,9 @@ def read_landmark_folder(folder: Path) -> list[LabelledTrack]:
                     source=folder.parent.name,
                     dataset=folder.parent.name,
                     manipulation="/".join(below) if fake and below else "fake" if fake else "none",
-                    detector=track.header.get("landmark_detector", DLIB),
-                    fps=float(track.header.get("fps", 25)),
-                    eye_pixels=float(track.header.get("eye_pixels", 0)),
+                    detector=track.header.landmark_detector or DLIB,
+                    fps=track.header.fps or 25.0,
+                    eye_pixels=track.header.eye_pixels or 0.0,
                 )
             )
     if not tracks:

@@ -25,13 +25,14 @@ from training.made_fakes import KINDS, FaceVideo, face_width
 from utils.console import notice, progress, run_script
 from utils.errors import InputError
 from utils.FaceDetector import make_face_detector
-from utils.landmark_utils import detect_faces, group_by_identity
+from utils.landmark_utils import detect_faces
 from utils.LandmarkDetector import make_landmark_detector
 from utils.run.executor import WorkerDied
 from utils.run.extraction import list_videos
 from utils.run.video_extraction import ExtractionOptions, VideoExtractor
 from utils.scaling.worker_processes import WorkerProcesses
 from utils.tracking.face_tracker import FaceTracker
+from utils.tracking.people import group_by_identity
 from utils.video.frames import Video
 from utils.video.shots import mark_shots
 

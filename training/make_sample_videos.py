@@ -267,8 +267,7 @@ def write_aligned_landmarks(videos: Path, folder: Path) -> None:
             path = Path(extracted) / f"{name}.txt"
             VideoExtractor(options).extract(videos / f"{name}.mp4", path, show_progress=False)
             track = read_landmarks(path)
-        header = {key: value for key, value in track.header.items() if key != "format"}
-        aligned = LandmarkTrack(align(track.landmarks), ALIGNED, header)
+        aligned = LandmarkTrack(align(track.landmarks), ALIGNED, track.header)
         write_landmarks(folder / f"{name}.txt", aligned)
 
 

@@ -201,6 +201,7 @@ def main() -> int:
 
     folder = given.model_weights or PROJECT_WEIGHTS
     classifier = load_landmark_classifier(given.weights, folder, given.score, given.threshold)
+    classifier.keep_tracks = bool(given.report or given.visualize)
     extraction = None
     if videos:
         extraction = default_extraction(

@@ -27,7 +27,7 @@ def format_boxes(boxes: Iterable[CropBox]) -> str:
     return " ".join(words)
 
 
-def parse_boxes(value: str | None, lines: int) -> np.ndarray | None:
+def parse_boxes(value: str, lines: int) -> np.ndarray | None:
     """Left, top and side (lines, 3) int64 of the crop of each line; None where none are told.
 
     Raises:

@@ -12,14 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from ..atomic_write import AtomicFile
-from ..console import printable
 from ..errors import InputError
 from ..locations import is_remote, storage_errors
 from ..shared import FORMATS, LANDMARKS, VALUES_PER_FRAME
 from ..texture.texture_file import texture_path
+from .crop_boxes import parse_boxes
 from .formats import detect_format
+from .header import FORMAT_KEY, VERSION_KEY, LandmarkHeader
+from .segments import FileSegment, parse_segments
 
-VERSION_KEY, VERSION = "lrnet-landmarks", "1"
+VERSION = "1"
 SUFFIX = ".txt"
 MIN_EXTENT = 1e-3  # of a face, in the units of its file, along each axis
 _ANOTHER_FACE = re.compile(r"\.face(\d{1,6})$")
@@ -32,20 +34,36 @@ class LandmarkTrack:
     Attributes:
         landmarks: (frames, 68, 2) float64, in the units of `format`.
         format: `normalized` or `aligned`.
-        header: the file's header lines, in their order.
+        header: what the file tells before them.
     """
 
     landmarks: np.ndarray
     format: str
-    header: dict[str, str] = field(default_factory=dict)
+    header: LandmarkHeader = field(default_factory=LandmarkHeader)
+
+    @property
+    def segments(self) -> list[FileSegment]:
+        """Which frames of the video the lines are. Raises InputError where the header does not fit
+        them."""
+        return parse_segments(self.header.segments, len(self.landmarks))
+
+    @property
+    def crop_boxes(self) -> np.ndarray | None:
+        """Left, top and side (frames, 3) of each line's crop, or None. Raises InputError as
+        above."""
+        return parse_boxes(self.header.crop_boxes, len(self.landmarks))
 
 
-def read_header(path: Path) -> dict[str, str]:
-    """A landmark file's header lines, in their order; empty where it has none.
+def read_header(path: Path) -> LandmarkHeader:
+    """A landmark file's header; empty where it has none.
 
     Raises:
         OSError: the file cannot be read.
     """
+    return LandmarkHeader.parse(_header_lines(path))
+
+
+def _header_lines(path: Path) -> dict[str, str]:
     header = {}
     with path.open(encoding="utf-8-sig", errors="replace") as lines:
         for line in lines:
@@ -90,15 +108,15 @@ def read_landmarks(path: Path) -> LandmarkTrack:
         raise InputError(f"{path}: not a file")
     try:
         with storage_errors(path, "read"):
-            header = read_header(path)
+            lines = _header_lines(path)
             values = _read_values(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    version = header.get(VERSION_KEY, VERSION)
+    version = lines.get(VERSION_KEY, VERSION)
     if version != VERSION:
         raise InputError(f"{path}: landmark file version {version}; this program reads {VERSION}")
     landmarks = values.reshape(-1, LANDMARKS, 2)
-    file_format = header.get("format") or detect_format(landmarks)
+    file_format = lines.get(FORMAT_KEY) or detect_format(landmarks)
     if file_format not in FORMATS:
         raise InputError(f"{path}: unknown landmark format {file_format!r}")
     collapsed = np.flatnonzero((np.ptp(landmarks, axis=1) < MIN_EXTENT).any(axis=1))
@@ -107,7 +125,7 @@ def read_landmarks(path: Path) -> LandmarkTrack:
             f"{path}: the landmarks of frame {collapsed[0]} lie in one place or on a line; leave "
             "frames without a face out"
         )
-    return LandmarkTrack(landmarks, file_format, header)
+    return LandmarkTrack(landmarks, file_format, LandmarkHeader.parse(lines))
 
 
 def write_landmarks(path: Path, track: LandmarkTrack) -> None:
@@ -118,8 +136,7 @@ def write_landmarks(path: Path, track: LandmarkTrack) -> None:
     Raises:
         InputError: the folder cannot be written, or the disk is full.
     """
-    header = {VERSION_KEY: VERSION, "format": track.format}
-    header |= {key: printable(str(value)) for key, value in track.header.items()} | header
+    header = {VERSION_KEY: VERSION, FORMAT_KEY: track.format} | track.header.format()
     with AtomicFile(path) as file:
         for key, value in header.items():
             file.write(f"# {key}: {value}\n")

@@ -37,7 +37,7 @@ def format_segments(segments: Iterable[tuple[np.ndarray, np.ndarray]]) -> str:
     return " ".join(f"{numbers[0]}-{numbers[-1]}@{times[0]:.3f}" for numbers, times in segments)
 
 
-def parse_segments(value: str | None, lines: int) -> list[FileSegment]:
+def parse_segments(value: str, lines: int) -> list[FileSegment]:
     """The segments of a file of so many lines; one, from frame 0, where its header tells none.
 
     Raises:

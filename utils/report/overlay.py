@@ -18,7 +18,7 @@ from ..video.visualization import draw_landmarks, write_name
 from ..video.writer import VideoWriter
 from .colours import MIDDLE_RGB, score_rgb
 from .file_names import FileNames
-from .per_video import PerVideoWriter, VideoFinder, landmarks_by_frame
+from .per_video import PerVideoWriter, VideoFinder, landmarks_by_frame, track_of
 
 STRIP_SHARE = 1 / 9  # height of a face's timeline over the picture's
 GROUND, BAND, CURSOR = (250, 250, 250), (225, 225, 225), (30, 30, 30)  # BGR
@@ -45,7 +45,7 @@ class OverlayWriter(PerVideoWriter):
                 f"{name}: its video is not found, so nothing is drawn; name its folder by --videos"
             )
             return
-        placed = [landmarks_by_frame(face.path) for face in drawn]
+        placed = [landmarks_by_frame(track_of(face)) for face in drawn]
         name = f"{self._names.of(drawn[0])}_scores.{self._suffix}"
         try:
             with (

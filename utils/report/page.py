@@ -15,14 +15,12 @@ from typing import Any
 from ..atomic_write import AtomicFile
 from ..console import notice, printable
 from ..errors import InputError
-from ..landmark_files.io import read_header
 from ..landmark_files.segments import parse_segments
 from ..shared import VERSION
 from ..verdict.reliability import (
     MeasurementRow,
     face_measurements,
     measurement_table,
-    parse_number,
 )
 from ..verdict.results import ClipScore, VideoResult, video_label
 from ..verdict.words import CAVEAT, describe_stream, describe_verdict, format_time
@@ -32,7 +30,7 @@ from .colours import score_rgb
 from .content_credentials import can_read_credentials, read_credentials
 from .evidence_frames import ClipPicture, clip_pictures, select_clips
 from .file_names import FileNames
-from .per_video import PerVideoWriter, VideoFinder, landmarks_by_frame, video_rate
+from .per_video import PerVideoWriter, VideoFinder, landmarks_by_frame, track_of, video_rate
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -127,9 +125,8 @@ class PageWriter(PerVideoWriter):
     def _part(self, face: VideoResult, video: Path | None) -> FacePart:
         if face.error is not None:
             return FacePart(face, describe_verdict(face))
-        header = read_header(face.path)
-        timeline = _Timeline(face, header)
-        measured = face_measurements(header, face.fps, face.liveliness)
+        timeline = _Timeline(face)
+        measured = face_measurements(face.header, face.fps, face.liveliness)
         return FacePart(
             face,
             describe_verdict(face),
@@ -138,7 +135,7 @@ class PageWriter(PerVideoWriter):
             timeline.cuts,
             timeline.ticks,
             [describe_stream(stream, face.clips) for stream in face.streams],
-            _pictures(face, video, video_rate(face, header)),
+            _pictures(face, video),
             measurement_table(measured, self._weights),
         )
 
@@ -176,23 +173,21 @@ class PageWriter(PerVideoWriter):
 class _Timeline:
     """A face's clips, segments and cuts in shares of the video's length."""
 
-    def __init__(self, face: VideoResult, header: dict[str, str]) -> None:
-        self._fps = video_rate(face, header)
-        segments = parse_segments(header.get("segments"), face.frames)
+    def __init__(self, face: VideoResult) -> None:
+        self._fps = video_rate(face)
+        segments = parse_segments(face.header.segments, face.frames)
         parts = [(one.time, one.time + (one.end - one.start) / self._fps) for one in segments]
-        frames = header.get("video_frames", "")
-        frame_count_hint = int(frames) / self._fps if frames.isdecimal() else 0.0
-        self._length = max(frame_count_hint, *(end for _, end in parts), 1e-3)
+        of_video = (face.header.video_frames or 0) / self._fps
+        self._length = max(of_video, *(end for _, end in parts), 1e-3)
         self.segments = [
             self._span(start, end, f"seen from {format_time(start)} to {format_time(end)}")
             for start, end in parts
         ]
         self.clips = [self._clip(clip) for clip in face.clips]
-        times = [parse_number(word) or 0.0 for word in header.get("shot_times", "").split()]
+        times = face.header.shot_times or ()
         self.cuts = [time / self._length for time in times if 0 < time < self._length]
-        step = next(
-            (one for one in (1, 2, 5, 10, 30, 60, 300, 600, 1800) if self._length / one <= 10), 3600
-        )
+        steps = (1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600)
+        step = next((one for one in steps if self._length / one <= 10), int(self._length / 10) + 1)
         moments = range(0, int(self._length) + 1, step)
         self.ticks = [(moment / self._length, format_time(moment)) for moment in moments]
 
@@ -210,12 +205,12 @@ class _Timeline:
         return self._span(clip.time, end, said, clip=clip, colour=colour)
 
 
-def _pictures(face: VideoResult, video: Path | None, fps: float) -> list[ClipPicture]:
+def _pictures(face: VideoResult, video: Path | None) -> list[ClipPicture]:
     if video is None:
         return []
     try:
-        landmarks = landmarks_by_frame(face.path)
-        return clip_pictures(video, select_clips(face.clips), landmarks, fps)
+        landmarks = landmarks_by_frame(track_of(face))
+        return clip_pictures(video, select_clips(face.clips), landmarks, video_rate(face))
     except InputError as error:
         notice(f"{face.name}: no pictures for the report ({error})")
         return []

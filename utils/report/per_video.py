@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
-from ..landmark_files.crop_boxes import denormalize, parse_boxes
-from ..landmark_files.io import read_landmarks
-from ..landmark_files.segments import parse_segments
+from ..landmark_files.crop_boxes import denormalize
+from ..landmark_files.io import LandmarkTrack, read_landmarks
 from ..shared import NORMALIZED
-from ..verdict.reliability import header_measurements
 from ..verdict.results import VideoResult, video_key
 from ..video.frames import DEFAULT_FPS
 
@@ -65,29 +63,33 @@ class VideoFinder:
         return next((path for path in places if path.is_file()), None)
 
 
-def video_rate(face: VideoResult, header: Mapping[str, str]) -> float:
+def video_rate(face: VideoResult) -> float:
     """Frames a second of a face's video, in which its clips are counted: what was read of a fast
     one has fewer."""
-    return header_measurements(header).get("fps") or face.fps or DEFAULT_FPS
+    return face.header.fps or face.fps or DEFAULT_FPS
 
 
-def landmarks_by_frame(path: Path) -> dict[int, np.ndarray]:
+def track_of(face: VideoResult) -> LandmarkTrack:
+    """What its landmark file holds. Raises InputError where that cannot be read."""
+    return face.track or read_landmarks(face.path)
+
+
+def landmarks_by_frame(track: LandmarkTrack) -> dict[int, np.ndarray]:
     """Number of a video's frame -> landmarks (68, 2) in its pixels; empty where the file does not
     tell where its crops lay.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the header cannot be read.
     """
-    track = read_landmarks(path)
-    boxes = parse_boxes(track.header.get("crop_boxes"), len(track.landmarks))
+    boxes = track.crop_boxes
     if boxes is None or track.format != NORMALIZED:
         return {}
-    turned = track.header.get("turned", "0")
+    turned = track.header.turned or "0"
     if turned not in ("0", "90", "180", "270"):
-        raise InputError(f"{path}: turned by {turned} degrees; extract it again")
+        raise InputError(f"turned by {turned} degrees; extract it again")
     placed = denormalize(track.landmarks, boxes, int(turned))
     return {
         segment.frame + line - segment.start: placed[line]
-        for segment in parse_segments(track.header.get("segments"), len(placed))
+        for segment in track.segments
         for line in range(segment.start, segment.end)
     }

@@ -8,13 +8,14 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol, TextIO
 
 from ..atomic_write import AtomicFile
 from ..console import printable
 from ..errors import InputError
+from ..landmark_files.header import LandmarkHeader
 from ..verdict.results import VideoResult, video_key, video_label
 from .per_video import PerVideoWriter
 
@@ -75,7 +76,9 @@ class LineWriter(PerVideoWriter):
 def result_as_dict(result: VideoResult) -> dict:
     """A face's entry in the JSON, as `docs/results.schema.json` describes it."""
     source = None if result.source is None else str(result.source)
-    return {**asdict(result), "path": str(result.path), "source": source}
+    entry = asdict(replace(result, header=LandmarkHeader(), track=None))
+    del entry["header"], entry["track"]
+    return {**entry, "path": str(result.path), "source": source}
 
 
 class JsonWriter:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ..console import printable
 from ..errors import InputError
-from ..landmark_files.io import read_header
 from ..verdict.results import VideoResult
 from ..verdict.words import format_time
 from .colours import score_rgb
@@ -54,7 +53,7 @@ class PlotWriter(PerVideoWriter):
         if face.band is not None:
             axes.axhspan(*face.band, color="0.92", label="unclear")
         times = [clip.time for clip in face.clips]
-        rate = video_rate(face, read_header(face.path))
+        rate = video_rate(face)
         lengths = [(clip.end - clip.start) / rate for clip in face.clips]
         colours = [[part / 255 for part in score_rgb(clip.score)] for clip in face.clips]
         scores = [clip.score for clip in face.clips]

@@ -106,10 +106,10 @@ def _are_landmarks_of(video: Path, output: Path, finished: ExistingOutputs) -> b
     if is_remote(output) or is_remote(video):
         return True
     try:
-        size = read_header(output).get("video_bytes") if video.is_file() else None
+        size = read_header(output).video_bytes if video.is_file() else None
     except OSError:  # told when it is read for its landmarks
         size = None
-    if size is None or size == str(video.stat().st_size):
+    if size is None or size == video.stat().st_size:
         return True
     notice(f"{output}: holds the landmarks of another {video.name}; extracted anew")
     return False

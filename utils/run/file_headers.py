@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..face_tracks import FaceTrack
+from ..landmark_files.header import LandmarkHeader, Quartiles
+from ..landmark_files.segments import format_segments
+from ..tracking.face_tracks import FaceTrack
 from ..tracking.pose import head_poses
 from ..video.frames import Video
 
@@ -31,70 +32,69 @@ class LandmarkSource:
     face_detector: str
     landmark_detector: str
     calibration: str
-    more: dict[str, Any]
     frames: int
     shots: list[float]
     fps: float
     people: int = 1
+    detect_every: int | None = None
+    precomputed: str = ""
     notice: str = ""
 
 
 def video_header(
     video: Video, source: LandmarkSource, frames_lost: int, crop: str
-) -> dict[str, Any]:
+) -> LandmarkHeader:
     """What the files of all faces of a video tell."""
-    return {
-        "video": video.path.name,
-        # by which a rerun knows it again; an image sequence has none
-        **({"video_bytes": video.file_bytes} if video.file_bytes else {}),
-        "fps": f"{source.fps:.6g}",
-        "width": video.width,
-        "height": video.height,
-        "video_frames": source.frames,
-        "frames_lost": frames_lost,
-        "shots": len(source.shots),
-        "shot_times": " ".join(f"{time:.3f}" for time in source.shots),
-        "people": source.people,
-        "face_detector": source.face_detector,
-        "landmark_detector": source.landmark_detector,
-        **source.more,
-        "crop": crop,
-        "calibration": source.calibration,
-    }
+    return LandmarkHeader(
+        video=video.path.name,
+        video_bytes=video.file_bytes or None,  # an image sequence has none
+        fps=source.fps,
+        width=video.width,
+        height=video.height,
+        video_frames=source.frames,
+        frames_lost=frames_lost,
+        shot_times=tuple(source.shots),
+        people=source.people,
+        face_detector=source.face_detector,
+        landmark_detector=source.landmark_detector,
+        detect_every=source.detect_every,
+        precomputed=source.precomputed,
+        crop=crop,
+        calibration=source.calibration,
+    )
 
 
-def face_header(face: FaceTrack, report: FaceReport, source: LandmarkSource) -> dict[str, Any]:
-    """What is told of one face."""
+def face_header(of_video: LandmarkHeader, face: FaceTrack, report: FaceReport) -> LandmarkHeader:
+    """The same, and what is told of one face."""
     poses = head_poses(face.landmarks, face.frame_width, face.frame_height)
-    quartiles = {
-        name: " ".join(f"{value:.0f}" for value in np.percentile(poses[:, column], (25, 50, 75)))
-        for column, name in enumerate(("yaw", "pitch", "roll"))
-        if len(poses)
-    }
-    return {
-        "frames": report.frames,
-        "first_frame": int(face.numbers[0]),
-        "frames_with_face": report.frames_with_face,
-        "share_of_frames": f"{report.frames_with_face / report.frames:.4f}",
-        "score": f"{report.score:.4f}",
-        "trusted_share": f"{report.trusted_share:.4f}",
-        "seconds": f"{face.seconds:.3f}",
-        "face_pixels": f"{face.pixels:.1f}",
-        "eye_pixels": f"{face.eye_pixels:.1f}",
-        "movement": f"{face.movement:.5f}",
-        **quartiles,
-    }
+    quartiles: list[Quartiles | None] = [None] * 3
+    if len(poses):
+        quartiles = [
+            (low, middle, high)
+            for low, middle, high in np.percentile(poses, (25, 50, 75), axis=0).T
+        ]
+    return replace(
+        of_video,
+        frames=report.frames,
+        first_frame=int(face.numbers[0]),
+        frames_with_face=report.frames_with_face,
+        score=report.score,
+        trusted_share=report.trusted_share,
+        seconds=face.seconds,
+        face_pixels=face.pixels,
+        eye_pixels=face.eye_pixels,
+        movement=face.movement,
+        segments=format_segments((s.numbers, s.times) for s in face.segments),
+        yaw=quartiles[0],
+        pitch=quartiles[1],
+        roll=quartiles[2],
+    )
 
 
-def parse_face_report(path: Path, header: dict[str, str]) -> FaceReport | None:
+def parse_face_report(path: Path, header: LandmarkHeader) -> FaceReport | None:
     """What a file's header tells of its face; None where another program wrote it."""
-    try:
-        return FaceReport(
-            path,
-            float(header["score"]),
-            int(header["frames"]),
-            int(header["frames_with_face"]),
-            float(header["trusted_share"]),
-        )
-    except (KeyError, ValueError):
+    score, trusted = header.score, header.trusted_share
+    frames, seen = header.frames, header.frames_with_face
+    if score is None or trusted is None or frames is None or seen is None:
         return None
+    return FaceReport(path, score, frames, seen, trusted)

@@ -63,9 +63,9 @@ class RunLog:
             return
         headers = [(path, read_header(path)) for path in (main, *other_face_files(main))]
         faces = [parse_face_report(*one) for one in headers]
-        frames = headers[0][1].get("video_frames", "")
-        if None not in faces and frames.isdecimal():
-            self.note(VideoReport(video, frames=int(frames), faces=tuple(filter(None, faces))))
+        frames = headers[0][1].video_frames
+        if None not in faces and frames is not None:
+            self.note(VideoReport(video, frames=frames, faces=tuple(filter(None, faces))))
 
 
 def log_lines(report: VideoReport) -> Iterator[str]:

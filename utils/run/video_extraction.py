@@ -6,39 +6,38 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
+from ..calibration.calibrated_track import (
+    CalibratedTrack,
+    calibrate_landmarks,
+    cut_faces,
+    face_crops,
+    normalize_landmarks,
+)
 from ..console import progress
 from ..cores import Cores
 from ..errors import InputError
-from ..face_tracks import FaceTrack, track_of_landmarks
 from ..FaceDetector import make_face_detector
 from ..FaceDetector.interface import FaceDetector
 from ..landmark_files.crop_boxes import format_boxes
 from ..landmark_files.io import LandmarkTrack, face_path, remove_stale_outputs, write_landmarks
 from ..landmark_files.precomputed import find_precomputed, read_precomputed
-from ..landmark_files.segments import format_segments
-from ..landmark_utils import (
-    CalibratedTrack,
-    calibrate_landmarks,
-    cut_faces,
-    detect_faces,
-    group_by_identity,
-    normalize_landmarks,
-    qualifies_for_output,
-)
+from ..landmark_utils import detect_faces
 from ..LandmarkDetector import make_landmark_detector
 from ..LandmarkDetector.interface import LandmarkDetector
 from ..shared import NORMALIZED, STILL_THRESHOLD
 from ..texture.field_measures import texture_stride
 from ..texture.texture_file import TextureTrack, texture_path, write_texture
 from ..tracking.face_tracker import MAX_FACES, FaceTracker
+from ..tracking.face_tracks import FaceTrack, track_of_landmarks
 from ..tracking.identity import FaceEmbedder, IdentitySampler
+from ..tracking.people import group_by_identity, qualifies_for_output
 from ..tracking.pose import upright_quarter_turns
 from ..video.face_spool import FaceSpool
 from ..video.frames import DEFAULT_FPS, Video
@@ -127,7 +126,16 @@ class VideoExtractor:
     def extract(self, path: Path, output: Path, show_progress: bool) -> VideoReport:
         """Writes the landmark files of a video; what is wrong with it ends in the report."""
         try:
-            with _short_switch_interval(), self._open(path) as video:
+            with self._open(path) as video:
+                return self.extract_opened(video, output, show_progress)
+        except InputError as error:
+            return VideoReport(path, error=_prefix_path(path, str(error)))
+
+    def extract_opened(self, video: Video, output: Path, show_progress: bool) -> VideoReport:
+        """The same of a video that is open."""
+        path = video.path
+        try:
+            with _short_switch_interval():
                 return self._extract(video, output, show_progress)
         except InputError as error:
             return VideoReport(path, error=_prefix_path(path, str(error)))
@@ -178,16 +186,15 @@ class VideoExtractor:
             found = detect_faces(watched, tracker, video.fps, keep, sampler, stride)
         people = group_by_identity(found)
         faces = [people[0], *(face for face in people[1:] if qualifies_for_output(face))]
-        more = {"detect_every": tracker.detect_every}
         source = LandmarkSource(
             face_detector.name,
             landmark_detector.name,
             calibration,
-            more,
             found.frames,
             found.shots,
             found.fps,
             len(people),
+            tracker.detect_every,
         )
         return faces[: options.faces or None], source
 
@@ -202,10 +209,11 @@ class VideoExtractor:
         if video.frame_count_hint and covered < video.frame_count_hint:
             notice = f"{found.path} covers {covered} of {video.frame_count_hint} frames"
         calibration = self._options.calibration or "published"
-        origin = {"precomputed": found.path.name}
         name = "precomputed"
         return [track], LandmarkSource(
-            name, name, calibration, origin, covered, [0.0], video.fps, notice=notice
+            *(name, name, calibration, covered, [0.0], video.fps),
+            precomputed=found.path.name,
+            notice=notice,
         )
 
     def _calibrate(
@@ -216,7 +224,7 @@ class VideoExtractor:
         spool: FaceSpool,
         watch: _ProgressPrefetch,
     ) -> CalibratedTrack:
-        crops = face.crops(self._options.crop)
+        crops = face_crops(face, self._options.crop)
         if source.calibration == "none":
             return normalize_landmarks(face, crops)
         pieces = list(zip(face.segments, crops, strict=True))
@@ -241,7 +249,7 @@ class VideoExtractor:
                 face_path(output, number).name,
                 face.numbers,
                 face.landmarks,
-                track.in_frames(face.crops(self._options.crop)),
+                track.in_frames(),
             )
             for number, (face, track) in enumerate(zip(faces, calibrated, strict=True), start=1)
         ]
@@ -280,19 +288,16 @@ class VideoExtractor:
                 FaceReport(path, face.score, len(face.numbers), seen, track.trusted_share)
             )
         jobs = list(enumerate(zip(faces, calibrated, reports, strict=True), start=1))
+        of_video = video_header(video, source, frames_lost, self._options.crop)
         for number, (face, track, report) in (*jobs[1:], jobs[0]):
             turns = upright_quarter_turns(face.landmarks)
-            header = {
-                **video_header(video, source, frames_lost, self._options.crop),
-                **face_header(face, report, source),
-                "face": f"{number} of {len(faces)}",
-                "segments": format_segments((s.numbers, s.times) for s in face.segments),
-                "crop_boxes": format_boxes(chain(*face.crops(self._options.crop))),
-            }
-            landmarks = track.landmarks
-            if turns:
-                header["turned"] = 90 * turns
-                landmarks = _rotate_upright(landmarks, turns)
+            header = replace(
+                face_header(of_video, face, report),
+                face=f"{number} of {len(faces)}",
+                crop_boxes=format_boxes(chain(*track.crops)),
+                turned=str(90 * turns) if turns else "",
+            )
+            landmarks = _rotate_upright(track.landmarks, turns) if turns else track.landmarks
             if face.texture is not None:
                 texture = TextureTrack(face.texture, texture_stride(video.fps))
                 write_texture(texture_path(report.file), texture)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..landmark_files.header import LandmarkHeader
 from ..shared import STILL_THRESHOLD
 from ..weights.sets import DecisionRule, WeightSet
 
 Measurements = Mapping[str, float]
-MAX_FPS = 1000.0  # more is no frame rate
 # What a set's `ranges` can bound: how to tell too little and too much of it.
 _TOO_LITTLE = {
     "eye_pixels": "{value:.0f} pixels between the eyes, minimum {bound:.0f}: the face is too small",
@@ -52,44 +52,30 @@ class MeasurementRow:
     outside: bool
 
 
-def header_measurements(header: Mapping[str, str]) -> dict[str, float]:
-    """The figures of a landmark file's header that a verdict can use.
-
-    `share_of_frames` is of the frames in the face's own segments; angles are the median, unsigned.
-    A value that is no number, or no frame rate, counts as not measured.
-    """
-    measured: dict[str, float] = {}
-    for key in ("eye_pixels", "fps", "seconds", "score", "trusted_share", "movement"):
-        value = parse_number(header.get(key, ""))
-        if value is not None and (key != "fps" or 0 < value <= MAX_FPS):
-            measured[key] = value
-    seen, frames = (parse_number(header.get(key, "")) for key in ("frames_with_face", "frames"))
-    if seen is not None and frames:
-        measured["share_of_frames"] = seen / frames
-    for key in ("yaw", "pitch"):
-        quartiles = header.get(key, "").split()
-        middle = parse_number(quartiles[1]) if len(quartiles) == 3 else None
-        if middle is not None:
-            measured[key] = abs(middle)
-    return measured
+def header_measurements(header: LandmarkHeader) -> dict[str, float]:
+    """The figures of a landmark file's header that a verdict can use, where they were measured;
+    angles are the median, unsigned."""
+    known = {
+        "eye_pixels": header.eye_pixels,
+        "fps": header.fps,
+        "seconds": header.seconds,
+        "score": header.score,
+        "trusted_share": header.trusted_share,
+        "movement": header.movement,
+        "share_of_frames": header.share_of_frames,
+        "yaw": None if header.yaw is None else abs(header.yaw[1]),
+        "pitch": None if header.pitch is None else abs(header.pitch[1]),
+    }
+    return {key: value for key, value in known.items() if value is not None}
 
 
 def face_measurements(
-    header: Mapping[str, str], fps: float | None, liveliness: float | None
+    header: LandmarkHeader, fps: float | None, liveliness: float | None
 ) -> dict[str, float]:
     """A header's figures, and over them those of what was read of the face; None: not measured."""
     read = {"fps": fps, "liveliness": liveliness}
     known = {key: value for key, value in read.items() if value is not None}
     return header_measurements(header) | known
-
-
-def parse_number(text: str) -> float | None:
-    """The number that a header's word tells; None where it tells none."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if abs(value) < 1e9 else None
 
 
 def out_of_range_reasons(measured: Measurements, weights: WeightSet) -> list[str]:

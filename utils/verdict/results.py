@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..landmark_files.header import LandmarkHeader
 from ..landmark_files.io import SUFFIX as LANDMARK_SUFFIX
+from ..landmark_files.io import LandmarkTrack
 
 FAKE, REAL, UNCLEAR = "Fake", "Real", "Unclear"
 
@@ -47,6 +49,7 @@ class VideoResult:
             None where it is too short to tell.
         streams: that the score rests on.
         band: scores between which this face would be Unclear, where the set has such a band.
+        header: of the file; track: what was read of it, where the writers ask for it.
         error: the reason why there is no label, or None.
     """
 
@@ -68,6 +71,8 @@ class VideoResult:
     band: tuple[float, float] | None = None
     clips: list[ClipScore] = field(default_factory=list)
     error: str | None = None
+    header: LandmarkHeader = field(default_factory=LandmarkHeader, repr=False)
+    track: LandmarkTrack | None = field(default=None, repr=False, compare=False)
 
 
 def video_label(faces: Sequence[VideoResult]) -> str | None:

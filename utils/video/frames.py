@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
+from ..limits import MAX_FPS
 from .animated_webp import WebPDecoder, is_webp
 from .display import (
     HYBRID_LOG_GAMMA,
@@ -35,7 +36,6 @@ VIDEO_SUFFIXES = frozenset(
     | {".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".webp", ".wmv"}
 )
 DEFAULT_FPS = 25.0  # for containers that do not say
-MAX_FPS = 1000.0
 # one picture a frame; frames that are not interlaced pass as they are
 DEINTERLACING = "bwdif", "mode=send_frame:deint=interlaced"
 MAX_LOSS = 0.1  # of the frames; a video that lost more is damaged

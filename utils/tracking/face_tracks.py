@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
-from .calibration.face_crop import video_crops
-from .errors import InputError
-from .face_boxes import CropBox
-from .rigid_motion import liveliness, nonrigid_motion
-from .shared import LEFT_EYE, LIVENESS_THRESHOLD, RIGHT_EYE, STILL_THRESHOLD
-from .tracking.face_tracker import GAP_SECONDS
+from ..errors import InputError
+from ..rigid_motion import liveliness, nonrigid_motion
+from ..shared import LEFT_EYE, LIVENESS_THRESHOLD, RIGHT_EYE, STILL_THRESHOLD
+from .face_tracker import GAP_SECONDS
 
 GAP_FRAMES = 2.5  # frames' time that a slow video may leave between two frames of one segment
 RATE_TOLERANCE = 0.02  # of the announced frame rate, that rounding makes of it
@@ -52,7 +51,7 @@ class Segment:
         kept["texture"] = None if self.texture is None else self.texture[start:end]
         return replace(self, start=self.start + start, **kept)
 
-    @property
+    @cached_property
     def movement(self) -> float:
         """How much the face moves in itself, in distances between the eyes."""
         return nonrigid_motion(self.landmarks)
@@ -84,7 +83,7 @@ class FaceTrack:
     def _joined(self, name: str) -> np.ndarray:
         return np.concatenate([getattr(segment, name) for segment in self.segments])
 
-    @property
+    @cached_property
     def landmarks(self) -> np.ndarray:
         return self._joined("landmarks")
 
@@ -143,11 +142,6 @@ class FaceTrack:
             if chosen(segment)
         ]
         return sum(areas)
-
-    def crops(self, crop: str) -> list[list[CropBox]]:
-        """The box of each frame's face, a list a segment; `crop` is `stable` or `per-frame`."""
-        size = self.frame_width, self.frame_height
-        return [video_crops(one.landmarks, *size, stable=crop == "stable") for one in self.segments]
 
 
 def fill_gaps(landmarks: np.ndarray, detected: np.ndarray) -> tuple[np.ndarray, int]:
