@@ -95,7 +95,7 @@ def readers(folder: Path) -> list[Reader]:
     table = "\n".join(",".join(map(str, row)) for row in rows).encode()
     with zipfile.ZipFile(folder / "a.task", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("face_detector.tflite", bytes(500))
-    entry = "{format: any, clip_length: 60, architecture: F, units: 4, score: mean, "
+    entry = "{format: any, clip_length: 60, architecture: convolutional, units: 4, score: mean, "
     entry += "unclear: [0.2, 0.8], ranges: {fps: [23, null]}, "
     entry += "files: {g1: {name: a, size: 3}, g2: {name: b}}}"
     manifest = f"sets:\n  mine: {entry}\nensembles:\n  two: {{members: [mine]}}\n".encode()
@@ -120,12 +120,12 @@ def _weight_readers(folder: Path) -> list[Reader]:
 
     from utils.network.two_stream import build_stream
 
-    build_stream("F", units=4).save_weights(folder / "a.weights.h5")
+    build_stream("convolutional", units=4).save_weights(folder / "a.weights.h5")
     torch.save({"rnn.weight": torch.zeros(4, 4)}, folder / "a.pth")
     kept = (folder / "a.weights.h5").read_bytes(), (folder / "a.pth").read_bytes()
     return [
-        Reader("h5", "x.weights.h5", kept[0], _read_weights("F"), 3_000),
-        Reader("pth", "x.pth", kept[1], _read_weights("C"), 3_000),
+        Reader("h5", "x.weights.h5", kept[0], _read_weights("convolutional"), 3_000),
+        Reader("pth", "x.pth", kept[1], _read_weights("gru-residual"), 3_000),
     ]
 
 

@@ -52,7 +52,7 @@ def draw_way_of_the_data(path: Path) -> None:
             tracks = {kind: read_landmarks(file) for kind, file in files.items()}
             clip = tracks["published"].landmarks[:FRAMES].reshape(1, FRAMES, -1).astype("f")
             for axes, stream in ((g1, "g1"), (g2, "g2")):
-                values = 100 * stream_values("F", stream, clip)[0, :, 2 * LANDMARK + 1]
+                values = 100 * stream_values("convolutional", stream, clip)[0, :, 2 * LANDMARK + 1]
                 axes.plot(values, color=colours[label], label=label, linewidth=1)
             if label == "real":
                 for kind, style in (("none", ":"), ("published", "-")):

@@ -21,7 +21,7 @@ from utils.weights.sets import find_files, read_manifest
 from utils.weights.stream_weights import load_stream_weights
 
 ENTRY = {
-    **{"format": "any", "clip_length": 60, "architecture": "F", "units": 4},
+    **{"format": "any", "clip_length": 60, "architecture": "convolutional", "units": 4},
     "files": {"g1": {"name": "a.weights.h5"}, "g2": {"name": "b.weights.h5"}},
 }
 
@@ -47,12 +47,12 @@ def test_a_malicious_pickle_is_refused_and_runs_nothing(tmp_path):
     path = tmp_path / "g1.pth"
     path.write_bytes(pickle.dumps({"weight": Evil(mark)}))
     with pytest.raises(InputError):
-        load_stream_weights(build_stream("C", units=4), "C", path)
+        load_stream_weights(build_stream("gru-residual", units=4), "gru-residual", path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", pickle.dumps(Evil(mark)))
         archive.writestr("archive/version", "3")
     with pytest.raises(InputError):
-        load_stream_weights(build_stream("C", units=4), "C", path)
+        load_stream_weights(build_stream("gru-residual", units=4), "gru-residual", path)
     assert not mark.exists()
 
 
@@ -74,8 +74,8 @@ def test_a_lambda_layer_in_a_keras_file_is_never_built(tmp_path):
         layer = {"class_name": "Lambda", "config": {"function": code}}
         file.attrs["model_config"] = json.dumps(layer)
         file.create_group("model_weights")
-    with pytest.raises(InputError, match="not weights of architecture A"):
-        load_stream_weights(build_stream("A", units=4), "A", path)
+    with pytest.raises(InputError, match="not weights of architecture gru"):
+        load_stream_weights(build_stream("gru", units=4), "gru", path)
     assert not mark.exists()
 
 
@@ -92,7 +92,7 @@ def test_weights_lie_in_their_file_and_are_no_larger_than_such_weights_are(tmp_p
         else:
             file.create_dataset("x", (10**12,), "f4", chunks=(1 << 20,))
     with pytest.raises(InputError, match=r"link|another file|bytes"):
-        load_stream_weights(build_stream("F", units=4), "F", path)
+        load_stream_weights(build_stream("convolutional", units=4), "convolutional", path)
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/hostname", "a/../../x", "..\\x"])

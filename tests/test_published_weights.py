@@ -12,7 +12,7 @@ from utils.landmark_files.io import read_landmarks
 from utils.network.classifiers import load_classifier, probability
 from utils.network.clips import cut_clips
 from utils.network.two_stream import build_stream, fake_logits
-from utils.weights.sets import read_manifest
+from utils.weights.sets import ARCHITECTURES, read_manifest
 from utils.weights.stream_weights import load_stream_weights
 
 PUBLISHED = [
@@ -70,17 +70,17 @@ assert np.abs(g1 - expected["g1"]).max() <= 1e-4 and np.abs(g2 - expected["g2"])
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
 
 
-@pytest.mark.parametrize("architecture", ["A", "B", "C", "F"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_stream_reads_clips_of_any_length(architecture, random):
     stream = build_stream(architecture)
     for frames in (29, 60):
         logits = fake_logits(stream, random.standard_normal((2, frames, 136)))
-        assert logits.shape == (2, 4 if architecture == "F" else 1)
+        assert logits.shape == (2, 4 if architecture == "convolutional" else 1)
         assert np.isfinite(logits).all()
 
 
 def test_architecture_b_lets_its_backward_half_read_the_last_frame_only(random):
-    stream = build_stream("B")
+    stream = build_stream("gru-last-step")
     stream.get_layer("gru_forward").set_weights(
         [0 * weight for weight in stream.get_layer("gru_forward").get_weights()]
     )
@@ -95,13 +95,13 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path, suffix):
     path = tmp_path / f"g1{suffix}"
     path.write_bytes(b"these are no weights" * 50)
     with pytest.raises(InputError, match="g1"):
-        load_stream_weights(build_stream("C"), "C", path)
+        load_stream_weights(build_stream("gru-residual"), "gru-residual", path)
 
 
 def test_weights_of_another_architecture_are_refused():
     path = reference("weights", "dfo-2024", "g1.pth")
-    with pytest.raises(InputError, match="architecture B"):
-        load_stream_weights(build_stream("B"), "B", path)
+    with pytest.raises(InputError, match="architecture gru-last-step"):
+        load_stream_weights(build_stream("gru-last-step"), "gru-last-step", path)
 
 
 def test_a_pickle_that_would_run_code_is_not_run(tmp_path):
@@ -114,5 +114,5 @@ def test_a_pickle_that_would_run_code_is_not_run(tmp_path):
     path = tmp_path / "g1.pth"
     torch.save({"gru.weight_ih_l0": Trap()}, path)
     with pytest.raises(InputError):
-        load_stream_weights(build_stream("C"), "C", path)
+        load_stream_weights(build_stream("gru-residual"), "gru-residual", path)
     assert not (tmp_path / "ran").exists()

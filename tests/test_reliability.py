@@ -8,7 +8,7 @@ from utils.weights.sets import WeightSet
 
 
 def weights(**declared) -> WeightSet:
-    return WeightSet("w", "any", 60, "F", (), **declared)
+    return WeightSet("w", "any", 60, "convolutional", (), **declared)
 
 
 def test_what_a_header_tells_is_measured():

@@ -108,10 +108,10 @@ def test_the_slow_course_is_a_mean_over_neighbours(random):
 
 def test_published_streams_read_files_as_they_are(random):
     clips = random.normal(0, 1, (3, 30, 136)).astype(np.float32)
-    assert stream_values("C", "g1", clips) is clips
-    assert (stream_values("A", "g2", clips) == differences(clips)).all()
-    assert stream_values("F", "g1", clips).shape == (3, 30, 136)
-    assert stream_values("F", "g2", clips).shape == (3, 29, 136)
+    assert stream_values("gru-residual", "g1", clips) is clips
+    assert (stream_values("gru", "g2", clips) == differences(clips)).all()
+    assert stream_values("convolutional", "g1", clips).shape == (3, 30, 136)
+    assert stream_values("convolutional", "g2", clips).shape == (3, 29, 136)
 
 
 def test_fast_tracks_are_thinned_to_what_is_known():

@@ -200,18 +200,18 @@ def test_a_saved_stream_reads_plain_values(tracks, clips, tmp_path, stream, emph
     trainer.run(2)
     path = tmp_path / "x.weights.h5"
     trainer.finished(slope=0.5, offset=-0.25).save_weights(path)
-    plain = build_stream("F", units=8)
+    plain = build_stream("convolutional", units=8)
     plain.load_weights(path)
     flat = clips.reshape(2, 30, 136)
-    said = fake_logits(plain, stream_values("F", stream, flat))
+    said = fake_logits(plain, stream_values("convolutional", stream, flat))
     assert said.shape == (2, len(FAMILIES))
     assert said == pytest.approx(0.5 * trainer.logits(flat) - 0.25, abs=1e-4)
 
 
 def test_joined_streams_say_the_mean_of_what_each_says(clips, tmp_path):
-    streams = [build_stream("F", units=8) for _ in range(2)]
+    streams = [build_stream("convolutional", units=8) for _ in range(2)]
     join_streams(streams).save_weights(tmp_path / "g1.weights.h5")
-    joined = build_stream("F", units=8, networks=2)
+    joined = build_stream("convolutional", units=8, networks=2)
     joined.load_weights(tmp_path / "g1.weights.h5")
     flat = clips.reshape(2, 30, 136)
     each = [fake_logits(stream, flat) for stream in streams]
@@ -272,7 +272,7 @@ def test_an_interrupted_training_comes_to_the_same_weights(
     assert run_module(monkeypatch, train, *arguments, "--output", tmp_path / "parts") == 0
     networks = []
     for folder in ("whole", "parts"):
-        networks.append(build_stream("F", units=8, networks=2))
+        networks.append(build_stream("convolutional", units=8, networks=2))
         networks[-1].load_weights(tmp_path / folder / "g2.weights.h5")
     for one, other in zip(*(network.get_weights() for network in networks), strict=True):
         assert np.allclose(one, other, atol=1e-6)
@@ -297,7 +297,7 @@ def test_training_prints_the_sets_manifest_entry(
         monkeypatch, train, "--config", small_config, "--dataset", dataset, "--output", output
     )
     entry = yaml.safe_load(capsys.readouterr().out)["mine"]
-    assert entry["architecture"] == "F" and set(entry["files"]) == {"g1", "g2"}
+    assert entry["architecture"] == "convolutional" and set(entry["files"]) == {"g1", "g2"}
     made = json.loads((output / "made.json").read_text())
     assert set(made["tracks"].values()) == {16} and made["history"]["g1-11"][-1]["steps"] == 4
     assert entry["networks"] == 2

@@ -18,6 +18,9 @@ from .errors import InputError
 # What OpenCV and FFmpeg say of a damaged video; our own line says it. Read when cv2 is imported.
 OPENCV_QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 
+# NumPy's threads wait in a loop for each other; its products here are too small to gain by them.
+ONE_BLAS_THREAD = "OPENBLAS_NUM_THREADS", "1"
+
 _TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 1, 2, 130, 143
@@ -124,6 +127,7 @@ def run_script(name: str, main: Callable[[], int]) -> int:
 
     A defect of the program itself is one line too, with the traceback under `LRNET_DEBUG=1`.
     """
+    os.environ.setdefault(*ONE_BLAS_THREAD)
     if not os.environ.get("LRNET_DEBUG"):
         for setting, value in OPENCV_QUIET.items():
             os.environ.setdefault(setting, value)

@@ -1,17 +1,27 @@
-"""Networks that turn clips into probabilities. Imports Keras only when one is loaded."""
+"""Networks that turn clips into probabilities. Keras is imported for published sets only."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..texture.kernel_machine import KernelMachine, load_kernel_machine
-from ..weights.sets import STREAMS, Manifest, WeightSet, obtain_files, obtain_texture
+from ..weights.sets import (
+    CONVOLUTIONAL,
+    STREAMS,
+    Manifest,
+    WeightSet,
+    obtain_files,
+    obtain_texture,
+)
 from .clips import predict_by_length, stream_values
+from .convolutional import CONVOLUTIONAL_UNITS, load_convolutional_stream
+
+Stream = Callable[[np.ndarray], np.ndarray]
 
 
 def probability(logits: np.ndarray) -> np.ndarray:
@@ -30,12 +40,13 @@ class Classifier:
 
     Attributes:
         weights: the first set, for what it declares.
-        networks: (g1, g2) Keras models, a pair a member.
+        networks: (g1, g2), a pair a member: functions from values (n, frames, 136) to log-odds of
+            fake (n, families).
         texture: the third stream, where the set has one.
     """
 
     weights: WeightSet
-    networks: Sequence[tuple[Any, Any]]
+    networks: Sequence[tuple[Stream, Stream]]
     texture: KernelMachine | None = None
 
     def stream_logits(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -44,13 +55,10 @@ class Classifier:
 
         Members are joined by the mean of their logits, stream by stream.
         """
-        from .two_stream import fake_logits
-
         said = []
         for index, stream in enumerate(STREAMS):
             values = stream_values(self.weights.architecture, stream, clips)
-            of_members = [fake_logits(pair[index], values) for pair in self.networks]
-            said.append(np.mean(of_members, axis=0))
+            said.append(np.mean([pair[index](values) for pair in self.networks], axis=0))
         return said[0], said[1]
 
     def stream_logits_of_each(self, clips: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -64,16 +72,23 @@ class Classifier:
         return max_family_probability(g1), max_family_probability(g2)
 
 
-def _load_streams(weights: WeightSet, folder: Path) -> tuple[Any, Any]:
-    from ..weights.stream_weights import load_stream_weights
-    from .two_stream import build_stream
+def _load_streams(weights: WeightSet, folder: Path) -> tuple[Stream, Stream]:
+    g1, g2 = (_load_stream(weights, path) for path in obtain_files(weights, folder))
+    return g1, g2
 
-    streams = []
-    for path in obtain_files(weights, folder):
-        stream = build_stream(weights.architecture, units=weights.units, networks=weights.networks)
-        load_stream_weights(stream, weights.architecture, path)
-        streams.append(stream)
-    return streams[0], streams[1]
+
+def _load_stream(weights: WeightSet, path: Path) -> Stream:
+    """A stream of the project's own network runs in NumPy; published ones need Keras."""
+    if weights.architecture == CONVOLUTIONAL:
+        return load_convolutional_stream(
+            path, weights.units or CONVOLUTIONAL_UNITS, weights.networks
+        )
+    from ..weights.stream_weights import load_stream_weights
+    from .two_stream import build_stream, fake_logits
+
+    model = build_stream(weights.architecture, units=weights.units, networks=weights.networks)
+    load_stream_weights(model, weights.architecture, path)
+    return partial(fake_logits, model)
 
 
 def load_classifier(manifest: Manifest, name: str, folder: Path) -> Classifier:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..rigid_motion import remove_rigid_motion
 from ..shared import LANDMARKS, STILL_THRESHOLD
+from ..weights.sets import CONVOLUTIONAL
 
 FAST = 45.0  # frames a second from which a track is subsampled
 STILL_SECONDS = 1.0  # a still range of this length or more is left out
@@ -116,10 +117,10 @@ def stream_values(architecture: str, stream: str, clips: np.ndarray) -> np.ndarr
     """What a stream reads of clips (clips, frames, 136).
 
     Published architectures read landmarks (g1) and their differences (g2) as they are in the file;
-    F reads the face's own motion, the head's taken off: less its slow course (g1), its differences
-    (g2).
+    the convolutional one reads the face's own motion, the head's taken off: less its slow course
+    (g1), its differences (g2).
     """
-    if architecture == "F":
+    if architecture == CONVOLUTIONAL:
         points = clips.reshape(*clips.shape[:2], LANDMARKS, 2)
         own = remove_rigid_motion(points)[0].reshape(clips.shape)
         return subtract_moving_average(own) if stream == "g1" else differences(own)

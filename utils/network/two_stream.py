@@ -1,8 +1,9 @@
 """The two-stream recurrent network: one stream reads landmarks, the other their differences.
 
-LRNet, section 3.3. The two streams have separate weights. Three architectures were published (A, B,
-C); F is the project's own. `build_stream` makes any of them, for what `utils.network.clips` says
-that the architecture reads. This module imports Keras: import it only where one is needed.
+LRNet, section 3.3. The two streams have separate weights. Three architectures were published, all
+recurrent; the convolutional one is the project's own. `build_stream` makes any of them, for what
+`utils.network.clips` says that the architecture reads. This module imports Keras: import it only
+where a network of Keras' is needed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..shared import FAMILIES, LANDMARKS, VALUES_PER_FRAME
+from ..weights.sets import CONVOLUTIONAL, GRU, GRU_LAST_STEP, GRU_RESIDUAL
 from .backend import import_keras
+from .convolutional import CONVOLUTIONAL_UNITS
 
 keras = import_keras()
 layers = keras.layers
@@ -53,14 +56,14 @@ def _dense_head(features, units: int):  # noqa: ANN001, ANN202
     return layers.Dense(2, name="logits")(layers.Dropout(0.5)(hidden))
 
 
-def _architecture_a(clips, units: int):  # noqa: ANN001, ANN202
+def _gru(clips, units: int):  # noqa: ANN001, ANN202
     """Bidirectional GRU, last state of each direction."""
     dropped = layers.Dropout(0.25)(clips)
     states = layers.Bidirectional(layers.GRU(units), name="gru")(dropped)
     return _dense_head(states, units)
 
 
-def _architecture_b(clips, units: int):  # noqa: ANN001, ANN202
+def _gru_last_step(clips, units: int):  # noqa: ANN001, ANN202
     """The output at the last time step: there the backward half has read one frame only."""
     dropped = _drop_landmarks(clips, 0.2)
     forward = layers.GRU(units, name="gru_forward")(dropped)
@@ -68,7 +71,7 @@ def _architecture_b(clips, units: int):  # noqa: ANN001, ANN202
     return _dense_head(layers.Concatenate()([forward, backward]), units)
 
 
-def _architecture_c(clips, units: int):  # noqa: ANN001, ANN202
+def _gru_residual(clips, units: int):  # noqa: ANN001, ANN202
     """Bidirectional GRU from a learned initial state, then a residual block."""
     dropped = _drop_landmarks(clips, 0.1)
     starts = [
@@ -82,7 +85,7 @@ def _architecture_c(clips, units: int):  # noqa: ANN001, ANN202
     return layers.Dense(2, name="logits")(layers.Dropout(0.5)(layers.Add()([states, hidden])))
 
 
-def _architecture_f(values, units: int):  # noqa: ANN001, ANN202
+def _convolutional(values, units: int):  # noqa: ANN001, ANN202
     """Residual temporal convolutions, mean and deviation over the frames, an output a family.
 
     The deviation over time is what tells trembling from motion. Each output is trained on real
@@ -104,11 +107,11 @@ def _architecture_f(values, units: int):  # noqa: ANN001, ANN202
 
 
 # name -> how it is put together, and its units (of the published sets, where there are some)
-ARCHITECTURES: dict[str, tuple[Callable, int]] = {
-    "A": (_architecture_a, 64),
-    "B": (_architecture_b, 64),
-    "C": (_architecture_c, 32),
-    "F": (_architecture_f, 128),
+BUILDERS: dict[str, tuple[Callable, int]] = {
+    GRU: (_gru, 64),
+    GRU_LAST_STEP: (_gru_last_step, 64),
+    GRU_RESIDUAL: (_gru_residual, 32),
+    CONVOLUTIONAL: (_convolutional, CONVOLUTIONAL_UNITS),
 }
 
 
@@ -117,17 +120,18 @@ def build_stream(  # noqa: ANN201
 ):
     """One stream: a Keras model from values (batch, frames, 136) float32 to logits.
 
-    A, B and C end in logits (batch, 2), real and fake; F in one log-odds of fake a family.
+    Recurrent ones end in logits (batch, 2), real and fake; the convolutional one in the log-odds of
+    fake of each family.
 
     Args:
-        architecture: `A`, `B`, `C` or `F`.
+        architecture: one of `utils.weights.sets.ARCHITECTURES`.
         frames: fixed number of frames of an input, or None for any.
         units: of the GRU, or channels of the convolutions; the architecture's own by default.
         networks: that answer with the mean of their logits.
     """
     if networks > 1:
         return join_streams([build_stream(architecture, frames, units) for _ in range(networks)])
-    body, published_units = ARCHITECTURES[architecture]
+    body, published_units = BUILDERS[architecture]
     values = keras.Input((frames, VALUES_PER_FRAME), name="values")
     return keras.Model(values, body(values, units or published_units))
 
@@ -143,7 +147,7 @@ def join_streams(streams: Sequence):  # noqa: ANN201 - Keras models
 
 
 def fold_scales(model, scaling: np.ndarray, slope: float, offset: float) -> None:  # noqa: ANN001
-    """Makes a stream of architecture F that was trained on values @ scaling read plain values, and
+    """Makes a convolutional stream that was trained on values @ scaling read plain values, and
     answer slope x logit + offset.
 
     Args:

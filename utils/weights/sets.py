@@ -22,7 +22,12 @@ MANIFEST = "manifest.yaml"
 STREAMS = ("g1", "g2")  # of landmarks
 TEXTURE = "g3"  # the third stream, which a set may have
 AUTO, BUNDLED = "auto", "bundled"
-ARCHITECTURES = ("A", "B", "C", "F")  # of `utils.network.two_stream`
+# Architectures, of `utils.network.two_stream`; three were published, the last is the project's own.
+GRU, GRU_LAST_STEP, GRU_RESIDUAL = "gru", "gru-last-step", "gru-residual"
+CONVOLUTIONAL = "convolutional"
+ARCHITECTURES = (GRU, GRU_LAST_STEP, GRU_RESIDUAL, CONVOLUTIONAL)
+# What manifests called them until version 1.6.
+_EARLIER_NAMES = {"A": GRU, "B": GRU_LAST_STEP, "C": GRU_RESIDUAL, "F": CONVOLUTIONAL}
 # What a manifest's whole numbers can be at most.
 MAX_VALUES = {"clip_length": 3600, "shortest_clip": 3600, "units": 1024, "networks": 16}
 
@@ -64,7 +69,7 @@ class WeightSet:
         name: as `--weights` has it, and the set's folder.
         format: the landmark format that it reads, or `any`.
         clip_length: frames; a rest of `shortest_clip` or more is a clip too (by default none is).
-        architecture: `A`, `B`, `C` or `F`; `units` of its layers, or None for its own;
+        architecture: one of `ARCHITECTURES`; `units` of its layers, or None for its own;
             `networks` of a stream, that answer with the mean of their logits.
         files: of streams g1 and g2.
         score: one of `utils.shared.SCORES`, what its videos are scored by unless the user says
@@ -169,6 +174,11 @@ class _PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
+def architecture_name(name: str) -> str:
+    """An architecture's name, from it or from the letter that it had until version 1.6."""
+    return _EARLIER_NAMES.get(name, name)
+
+
 def _whole(entry: dict, key: str) -> int:
     """A whole number of an entry, within what a network of this kind can have."""
     value, most = entry[key], MAX_VALUES[key]
@@ -187,6 +197,7 @@ def _inside(name: str) -> str:
 
 def _weight_set(name: str, entry: dict) -> WeightSet:
     described: dict[str, Any] = {key: str(entry[key]) for key in ("format", "architecture")}
+    described["architecture"] = architecture_name(described["architecture"])
     for key, known in (("format", (*FORMATS, ANY_FORMAT)), ("architecture", ARCHITECTURES)):
         if described[key] not in known:
             raise ValueError(f"{name}: {key} can be {' or '.join(known)}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
+from .sets import GRU_LAST_STEP
 
 MAX_ARRAY_BYTES = 64 << 20  # bytes; the largest published file has under two million
 
@@ -19,7 +21,7 @@ def load_stream_weights(model: Any, architecture: str, path: Path) -> None:
 
     Args:
         model: of the architecture that the file was trained in.
-        architecture: `A`, `B`, `C` or `F`.
+        architecture: one of `utils.weights.sets.ARCHITECTURES`.
         path: `*.weights.h5` (Keras 3), `*.h5` (Keras 2, a whole model) or `*.pth` (PyTorch).
 
     Raises:
@@ -41,6 +43,43 @@ def load_stream_weights(model: Any, architecture: str, path: Path) -> None:
         raise InputError(f"{path}: not weights of architecture {architecture} ({reason})") from None
     except Exception as error:  # pickle.UnpicklingError and its like, by whichever reader
         raise InputError(f"{path}: cannot be read as weights ({type(error).__name__})") from None
+
+
+def read_keras_arrays(
+    path: Path, networks: Sequence[Mapping[str, tuple[int, ...]]]
+) -> list[dict[str, np.ndarray]]:
+    """The arrays of a Keras 3 weights file of one network, or of several that answer together.
+
+    Args:
+        path: `*.weights.h5`.
+        networks: of each, its arrays' shapes by `layer/number`.
+
+    Raises:
+        InputError: the file is no such file, or its arrays have other shapes.
+    """
+    import h5py
+
+    found = []
+    try:
+        _check_h5(path)
+        with h5py.File(path, "r") as file:
+            for number, shapes in enumerate(networks):
+                model = f"functional_{number}" if number else "functional"
+                above = f"layers/{model}/layers" if len(networks) > 1 else "layers"
+                arrays = {}
+                for name, shape in shapes.items():
+                    layer, _, index = name.partition("/")
+                    stored = file[f"{above}/{layer}/vars/{index}"]
+                    if stored.shape != shape:
+                        raise ValueError(f"{layer} has {stored.shape}, not {shape}")
+                    arrays[name] = np.asarray(stored, np.float32)
+                found.append(arrays)
+    except (KeyError, ValueError, OSError, RuntimeError, AttributeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: not the weights of this network ({reason})") from None
+    if not all(np.isfinite(array).all() for one in found for array in one.values()):
+        raise InputError(f"{path}: holds NaN or infinite weights")
+    return found
 
 
 def _check_h5(path: Path) -> None:
@@ -113,7 +152,7 @@ def _read_torch(path: Path, architecture: str) -> dict[str, list[np.ndarray]]:
     state = torch.load(path, map_location="cpu", weights_only=True)
     arrays = {name: value.numpy() for name, value in state.items()}
     forward, backward = _torch_gru(arrays, ""), _torch_gru(arrays, "_reverse")
-    if architecture == "B":
+    if architecture == GRU_LAST_STEP:
         return {
             "gru_forward": forward,
             "gru_backward": backward,

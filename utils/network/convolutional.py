@@ -1,0 +1,124 @@
+"""The project's own network in plain NumPy: an answer without a deep-learning library.
+
+`utils.network.two_stream` builds the same network in Keras, for training. Both read one file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..shared import FAMILIES, VALUES_PER_FRAME
+from ..weights.stream_weights import read_keras_arrays
+
+CONVOLUTIONAL_UNITS = 128  # channels, where a set does not say
+KERNEL = 5  # frames
+DILATIONS = (1, 2, 3)
+NORM_EPSILON, DEVIATION_EPSILON = 1e-5, 1e-4
+VALUES_AT_ONCE = 1 << 21  # of a hidden layer: 8 MB, so that a batch stays near the processor
+
+
+@dataclass(frozen=True)
+class _Network:
+    """The weights of one network, float32; kernels (frames, channels in, channels out)."""
+
+    project: tuple[np.ndarray, np.ndarray]
+    convolutions: list[tuple[np.ndarray, np.ndarray]]
+    norms: list[tuple[np.ndarray, np.ndarray]]
+    families: tuple[np.ndarray, np.ndarray]
+
+    def logits(self, values: np.ndarray) -> np.ndarray:
+        """Log-odds (n, families) for values (n, frames, 136)."""
+        hidden = values @ self.project[0] + self.project[1]
+        for dilation, convolution, norm in zip(
+            DILATIONS, self.convolutions, self.norms, strict=True
+        ):
+            hidden = hidden + _gelu(_normalize(_convolve(hidden, *convolution, dilation), *norm))
+        pooled = np.concatenate(
+            [hidden.mean(axis=1), np.sqrt(hidden.var(axis=1) + DEVIATION_EPSILON)], axis=1
+        )
+        return pooled @ self.families[0] + self.families[1]
+
+
+def _convolve(
+    hidden: np.ndarray, kernel: np.ndarray, bias: np.ndarray, dilation: int
+) -> np.ndarray:
+    """A convolution over time, padded with zeros to the same length: all taps as one product."""
+    count, frames, channels = hidden.shape
+    margin = dilation * (KERNEL // 2)
+    padded = np.zeros((count, frames + 2 * margin, channels), np.float32)
+    padded[:, margin : margin + frames] = hidden
+    taps = [padded[:, tap * dilation : tap * dilation + frames] for tap in range(KERNEL)]
+    columns = np.concatenate(taps, axis=2).reshape(count * frames, KERNEL * channels)
+    found = columns @ kernel.reshape(KERNEL * channels, -1) + bias
+    return found.reshape(count, frames, -1)
+
+
+def _normalize(values: np.ndarray, gamma: np.ndarray, beta: np.ndarray) -> np.ndarray:
+    """Layer normalization (Ba et al., 2016) over the channels."""
+    centred = values - values.mean(axis=-1, keepdims=True)
+    variance = np.square(centred).mean(axis=-1, keepdims=True)
+    return centred / np.sqrt(variance + np.float32(NORM_EPSILON)) * gamma + beta
+
+
+def _gelu(values: np.ndarray) -> np.ndarray:
+    """x times the normal distribution function of x (Hendrycks and Gimpel, 2016)."""
+    from scipy.special import ndtr
+
+    return values * ndtr(values)
+
+
+def load_convolutional_stream(
+    path: Path, units: int, networks: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """A stream of the project's own sets: a function from values (n, frames, 136) to the log-odds
+    of fake (n, families), float64, the mean of its networks.
+
+    Raises:
+        InputError: the file is not the weights of such a stream.
+    """
+    shapes = _shapes(units)
+    arrays = read_keras_arrays(path, [shapes] * networks)
+    members = [
+        _Network(
+            project=(one["dense/0"], one["dense/1"]),
+            convolutions=[(one[f"{name}/0"], one[f"{name}/1"]) for name in _CONVOLUTIONS],
+            norms=[(one[f"{name}/0"], one[f"{name}/1"]) for name in _NORMS],
+            families=(one["dense_1/0"], one["dense_1/1"]),
+        )
+        for one in arrays
+    ]
+
+    def fake_logits(values: np.ndarray) -> np.ndarray:
+        inputs = values.astype(np.float32)
+        at_once = max(1, VALUES_AT_ONCE // (values.shape[1] * units))
+        batches = [
+            np.mean([member.logits(inputs[first : first + at_once]) for member in members], axis=0)
+            for first in range(0, len(inputs), at_once)
+        ]
+        return np.concatenate(batches).astype(np.float64)
+
+    return fake_logits
+
+
+# What Keras calls the layers of this network in a weights file.
+_CONVOLUTIONS = ("conv1d", "conv1d_1", "conv1d_2")
+_NORMS = ("layer_normalization", "layer_normalization_1", "layer_normalization_2")
+
+
+def _shapes(units: int) -> dict[str, tuple[int, ...]]:
+    """Of each array of a network."""
+    shapes: dict[str, tuple[int, ...]] = {
+        "dense/0": (VALUES_PER_FRAME, units),
+        "dense/1": (units,),
+        "dense_1/0": (2 * units, len(FAMILIES)),
+        "dense_1/1": (len(FAMILIES),),
+    }
+    for name in _CONVOLUTIONS:
+        shapes |= {f"{name}/0": (KERNEL, units, units), f"{name}/1": (units,)}
+    for name in _NORMS:
+        shapes |= {f"{name}/0": (units,), f"{name}/1": (units,)}
+    return shapes
