@@ -1,7 +1,7 @@
 """Whole videos of several faces, cuts and gaps, with the default detectors."""
 
 import sys
-import time
+import threading
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from utils.console import run_script
 from utils.landmark_files.io import output_names, read_landmarks
 from utils.run import video_extraction
 from utils.run.extraction import extract_videos
+from utils.video import prefetch
 
 MEDIAPIPE = ("--fd", "blazeface", "--ld", "mediapipe")
 
@@ -180,25 +181,30 @@ def test_a_video_that_hangs_is_given_up_and_costs_no_other(
 ):
     for name in ("a", "b"):
         write_video(here / f"{name}.avi", speaking[:30])
+    released = threading.Event()
+    monkeypatch.setattr(prefetch, "LEAVING_SECONDS", 0.1)
 
     class Hanging(video_extraction.Video):
         def __init__(self, path, *options):
             if path.name == "a.avi" and where == "opening":
-                time.sleep(4)
+                released.wait(30)
             super().__init__(path, *options)
 
         def frames(self):
             for number, frame in enumerate(super().frames()):
                 if number == 12 and self.path.name == "a.avi" and where == "decoding":
-                    time.sleep(4)
+                    released.wait(30)
                 yield frame
 
     monkeypatch.setattr(video_extraction, "Video", Hanging)
     options = video_extraction.ExtractionOptions(
-        here / "out", face_detector="blazeface", landmark_detector="mediapipe", timeout=1
+        here / "out", face_detector="blazeface", landmark_detector="mediapipe", timeout=0.5
     )
-    assert extract_videos([here / "a.avi", here / "b.avi"], options) == 1
-    assert "a.avi: given up after 1 seconds without a new frame" in capsys.readouterr().err
+    try:
+        assert extract_videos([here / "a.avi", here / "b.avi"], options) == 1
+    finally:
+        released.set()
+    assert "a.avi: given up after 0.5 seconds without a new frame" in capsys.readouterr().err
     assert [path.name for path in (here / "out").glob("*.txt")] == ["b.txt"]
 
 

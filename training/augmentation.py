@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from utils.shared import LANDMARKS, LEFT_EYE, MIRRORED_LANDMARKS, RIGHT_EYE
+from utils.shared import LANDMARKS, MIRRORED_LANDMARKS
 
 INNER_FACE = np.arange(17, LANDMARKS)  # what a face swap replaces
 
@@ -75,38 +75,12 @@ def pseudo_fakes(clips: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return clips + size * fields * inner
 
 
-def recode(clips: np.ndarray, random: np.random.Generator, residues: np.ndarray) -> np.ndarray:
-    """Clips as another encoding of their videos might give them.
-
-    Args:
-        residues: (m, frames or more, 68, 2) of `training.changed_videos`; each clip gets one, as it
-            is, mirrored or upside down in sign, at a half to twice its size.
-    """
-    n, frames = clips.shape[:2]
-    drawn = residues[random.integers(0, len(residues), n)]
-    start = random.integers(0, drawn.shape[1] - frames + 1)
-    drawn = sometimes(drawn[:, start : start + frames], random, mirror, 0.5)
-    eyes = clips[:, :, LEFT_EYE].mean(axis=2) - clips[:, :, RIGHT_EYE].mean(axis=2)
-    size = np.linalg.norm(eyes, axis=-1).mean(axis=1) * 2 ** random.uniform(-1, 1, n)
-    sign = random.choice([-1.0, 1.0], n)
-    return clips + (size * sign)[:, None, None, None].astype(np.float32) * drawn
-
-
-def vary(
-    clips: np.ndarray,
-    random: np.random.Generator,
-    options: dict,
-    residues: np.ndarray | None = None,
-) -> np.ndarray:
+def vary(clips: np.ndarray, random: np.random.Generator, options: dict) -> np.ndarray:
     """All that leaves a label as it is; float32.
 
     Args:
-        options: of the configuration file, shares: `mirror`, `reverse` and `recoded`.
-        residues: what `recode` adds; None: nothing is.
+        options: of the configuration file, shares: `mirror` and `reverse`.
     """
     clips = sometimes(clips, random, mirror, options["mirror"])
     clips = sometimes(clips, random, lambda chosen: chosen[:, ::-1], options["reverse"])
-    if residues is not None:
-        share = options["recoded"]
-        clips = sometimes(clips, random, lambda chosen: recode(chosen, random, residues), share)
     return clips.astype(np.float32)

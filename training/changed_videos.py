@@ -2,8 +2,7 @@
 """Videos whose bytes change while what they show does not, read as landmarks:
 `python -m training.changed_videos -h`.
 
-`training.robustness` measures how far scores move between them; what a change does to landmarks is
-added to clips in training (`augmentation.recode`).
+`training.robustness` measures how far scores move between them.
 """
 
 from __future__ import annotations
@@ -13,13 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from training.augmentation import mirror
 from utils.console import notice, progress, run_script
-from utils.errors import InputError
-from utils.landmark_files.io import read_landmarks
-from utils.rigid_motion import remove_rigid_motion
 from utils.run.extraction import list_videos
 from utils.run.video_extraction import ExtractionOptions, VideoExtractor
 
@@ -35,7 +28,6 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "25 frames a second": ("-crf", "18", "-vf", "fps=25"),
     "30 frames a second": ("-crf", "18", "-vf", "fps=30"),
 }
-SAME_FRAMES = ("crf 23", "crf 28", "crf 34", "half the size", "twice the size", MIRRORED)
 ORIGINAL, OTHER_DETECTOR = "original", "dlib's landmarks"
 
 
@@ -84,39 +76,6 @@ def extract_versions(videos: Sequence[Path], folder: Path) -> dict[Path, tuple[s
             made[output] = (video.name, name)
     changed.unlink(missing_ok=True)
     return made
-
-
-def read_residues(folder: Path, length: int) -> np.ndarray:
-    """What changes do to the landmarks of MediaPipe's mesh, clip by clip.
-
-    Args:
-        folder: of `extract_versions`; length: frames of a clip.
-
-    Returns:
-        (clips, length, 68, 2) float32, in distances between the eyes: the changed video's landmarks
-        less the original's, the head's motion taken off both.
-
-    Raises:
-        InputError: no changed video has as many frames as its original.
-    """
-    residues = []
-    for original in sorted(folder.glob(f"*.{ORIGINAL}.txt")):
-        name = original.name.removesuffix(f".{ORIGINAL}.txt")
-        before = read_landmarks(original)
-        for change in SAME_FRAMES:
-            path = landmark_file(folder, f"{name}.mp4", change)
-            after = read_landmarks(path) if path.is_file() else None
-            if after is None or after.header.segments != before.header.segments:
-                continue
-            pair = np.stack([before.landmarks, after.landmarks])
-            if change == MIRRORED:
-                pair[1:] = mirror(pair[1:])
-            for start in range(0, pair.shape[1] - length + 1, length):
-                own, _ = remove_rigid_motion(pair[:, start : start + length])
-                residues.append(own[1] - own[0])
-    if not residues:
-        raise InputError(f"{folder}: holds no changed videos; make them with this script first")
-    return np.stack(residues)
 
 
 def main() -> int:

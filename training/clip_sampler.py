@@ -33,13 +33,9 @@ class ClipSampler:
         tracks: normalized; those shorter than the shortest clip are left out.
         config: `clip_lengths`, of which one is drawn for each batch, and the parts `sampling` and
             `augmentation`.
-        residues: what other encodings do to landmarks (`training.changed_videos`), or None.
     """
 
-    def __init__(
-        self, tracks: Sequence[LabelledTrack], config: dict, residues: np.ndarray | None = None
-    ) -> None:
-        self._residues = residues
+    def __init__(self, tracks: Sequence[LabelledTrack], config: dict) -> None:
         self._lengths = config["clip_lengths"]
         self._sampling = config["sampling"]
         self._augmentation = config["augmentation"]
@@ -102,5 +98,5 @@ class ClipSampler:
         drawn = np.stack(clips).astype(np.float32)
         if pseudo.any():
             drawn[pseudo] = pseudo_fakes(drawn[pseudo], random)
-        varied = vary(drawn, random, self._augmentation, self._residues)
+        varied = vary(drawn, random, self._augmentation)
         return ClipBatch(varied.reshape(size, length, VALUES_PER_FRAME), classes)

@@ -24,7 +24,6 @@ from training.train import (
     choose_backend,
     learned_by,
     read_dataset,
-    recoded_residues,
     train_stream,
 )
 from utils.console import notice, run_script
@@ -130,12 +129,11 @@ def train_and_score(
     config: dict,
     training: list[LabelledTrack],
     held: list[LabelledTrack],
-    residues: np.ndarray | None,
     output: Path,
 ) -> None:
     """Trains a stream and writes its mean log-odds by family of each held-out track."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    trainer = StreamTrainer(stream, config, ClipSampler(training, config, residues))
+    trainer = StreamTrainer(stream, config, ClipSampler(training, config))
     train_stream(trainer, output.stem, config, output.parent)
     said = {track.name: _predict_jobs(trainer, track, config) for track in held}
     np.savez(output, **said)
@@ -222,7 +220,6 @@ def parse_arguments() -> argparse.Namespace:
     add("--config", type=Path, required=True, help="YAML, such as training/bundled.yaml")
     add("--tracks", type=Path, required=True, help="folder of the archives")
     add("--dataset", type=Path, help="folder whose train/ is trained on too, but never measured")
-    add("--recoded", type=Path, help="folder that training.changed_videos made")
     add("--by", choices=(*SPLITS, FAMILY), default="source", help="what is new in a fold")
     add("--folds", type=int, default=3, help="as many as families with --by family")
     add("--streams", nargs="+", choices=STREAMS, default=STREAMS)
@@ -260,7 +257,6 @@ def main() -> int:
     config = read_configuration(given.config, given.seeds)
     tracks = read_archives(given.tracks)
     dataset = read_dataset(given.dataset, config, given.streams)
-    residues = recoded_residues(given.recoded, config)
     fold = held_out(tracks, given.by, given.folds)
     scratch = given.output.with_suffix(".parts")  # trainings that are done
     jobs = []
@@ -273,7 +269,7 @@ def main() -> int:
                 result = scratch / f"{stream}_fold{number}_{network['name']}.npz"
                 if not result.is_file():
                     learned = learned_by(network, kept, made)
-                    jobs.append((stream, network, learned, held, residues, result))
+                    jobs.append((stream, network, learned, held, result))
     train_all(jobs, given.workers)
     write_table(given.output, tracks, fold, gather(scratch))
     return 0

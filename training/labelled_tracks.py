@@ -30,7 +30,6 @@ _BEGINNINGS = {
     "talking head / dubbing": "lip-sync",
     "talking head": "talking head",
     "image-to-video": "talking head",
-    "animated-still": "talking head",
     "diffusion": "talking head",
     "reenactment/talking": "talking head",
     "reenactment": "reenactment",

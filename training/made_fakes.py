@@ -210,45 +210,10 @@ def lip_sync(
         yield composite.over(frame, points, texture, wanted + missed[now], random)
 
 
-def animated_still(
-    video: FaceVideo, driver: FaceVideo, random: np.random.Generator
-) -> Iterator[np.ndarray]:
-    """One frame brought to life by another's smoothed motion, as FOMM and talking heads do."""
-    still = int(random.integers(len(video.frames)))
-    picture, rest = video.frames[still], video.landmarks[still]
-    kernel = np.hanning(3 + 2 * random.integers(1, 4))
-    path = smooth_in_time(driver.landmarks, kernel / kernel.sum())
-    matrix, _ = similarity(path[0], rest)
-    edge = frame_edge(video.size)
-    missed = misses(np.repeat(rest[None], len(path), axis=0), random) * random.uniform(0, 0.4)
-    for now in range(len(video.frames)):
-        then = there_and_back(now, len(path))
-        wanted = rest + (path[then] - path[0]) @ matrix + missed[then]
-        yield warp_to(
-            picture, np.concatenate([rest, edge]), np.concatenate([wanted, edge]), video.size
-        )
-
-
 def there_and_back(frame: int, frames: int) -> int:
     """Where `frame` falls in a video that is played forwards and backwards in turn."""
     turn = frame % (2 * frames)
     return turn if turn < frames else 2 * frames - 1 - turn
-
-
-def smooth_in_time(landmarks: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """Landmarks (frames, 68, 2) convolved in time; the ends repeat."""
-    half = len(kernel) // 2
-    padded = np.pad(landmarks, ((half, half), (0, 0), (0, 0)), mode="edge")
-    return sum(
-        weight * padded[place : place + len(landmarks)] for place, weight in enumerate(kernel)
-    )
-
-
-def frame_edge(size: tuple[int, int]) -> np.ndarray:
-    """Points (24, 2) along the edge of a picture of this width and height."""
-    width, height = size
-    side = np.linspace(0, 1, 7)
-    return np.array([(x * width, y * height) for x in side for y in side if {x, y} & {0.0, 1.0}])
 
 
 KINDS: dict[str, Maker] = {
@@ -256,5 +221,4 @@ KINDS: dict[str, Maker] = {
     "face-swap": face_swap,
     "reenactment": reenactment,
     "lip-sync": lip_sync,
-    "animated-still": animated_still,
 }

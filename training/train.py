@@ -34,7 +34,6 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--config", type=Path, required=True, help="YAML, such as training/bundled.yaml")
     add("--tracks", type=Path, help="folder of tracks_mediapipe.csv and .npz, tracks.csv and .npz")
     add("--dataset", type=Path, help="folder of train/ with real/ and fake/")
-    add("--recoded", type=Path, help="folder that training.changed_videos made")
     add("--output", type=Path, required=True, help="folder for g1, g2 and how they were made")
     add("--streams", nargs="+", choices=STREAMS, default=STREAMS)
     add("--steps", type=int, help="overrides the configuration's")
@@ -74,13 +73,6 @@ def learned_by(
     where its configuration does not say `dataset: false`, or there is nothing else."""
     kept = [track for track in archived if track.name not in network["left_out"]]
     return kept + dataset if network.get("dataset", True) or not archived else kept
-
-
-def recoded_residues(folder: Path | None, config: dict) -> np.ndarray | None:
-    """What `augmentation.recode` adds to clips; None without a folder."""
-    from training.changed_videos import read_residues
-
-    return None if folder is None else read_residues(folder, max(config["clip_lengths"]))
 
 
 def family_targets(classes: np.ndarray, smoothing: float, real: float) -> np.ndarray:
@@ -267,7 +259,6 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
 
     config = read_configuration(given.config, given.seeds, given.steps)
     networks_a_stream(config, given.streams)  # told before hours of training, not after
-    residues = recoded_residues(given.recoded, config)
     archived = read_archives(given.tracks) if given.tracks else []
     dataset = read_dataset(given.dataset, config, given.streams)
     given.output.mkdir(parents=True, exist_ok=True)
@@ -286,7 +277,7 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
             notice(
                 f"{name}: {len(tracks)} tracks, {sum(track.fake for track in tracks)} of them fake"
             )
-            trainer = StreamTrainer(stream, network, ClipSampler(tracks, network, residues))
+            trainer = StreamTrainer(stream, network, ClipSampler(tracks, network))
             history[name] = train_stream(trainer, name, network, given.output).history
             trained.append(trainer.finished(**scale))
         model = join_streams(trained) if len(trained) > 1 else trained[0]
