@@ -70,6 +70,14 @@ def test_only_the_main_face_is_kept_where_one_is_asked_for(monkeypatch, capsys, 
     assert len(extracted(monkeypatch, capsys, here, frames)) == 2
     alone = extracted(monkeypatch, capsys, here, frames, "--faces", 1, "--overwrite")
     assert set(alone) == {"film.txt"} and alone["film.txt"].face == "1 of 1"
+    assert alone["film.txt"].left_out == "1 not asked for (--faces)"
+
+
+def test_faces_beyond_the_limit_are_counted(monkeypatch, capsys, here, speaking):
+    write_video(here / "film.avi", [np.hstack([face, face, face]) for face in speaking])
+    _, errors = run(monkeypatch, capsys, "-i", "film.avi", "-o", "out", "--max_faces", 2)
+    header = read_landmarks(here / "out" / "film.txt").header
+    assert header.left_out == "1 beyond --max_faces 2" and "face gets no file" in errors
 
 
 def test_the_drawn_videos_have_the_films_length_and_both_colours(
@@ -125,6 +133,7 @@ def test_a_photograph_beside_a_speaker_is_no_face(
         frames.append(frame)
     headers = extracted(monkeypatch, capsys, here, frames)
     assert set(headers) == {"film.txt"} and headers["film.txt"].people == 2
+    assert headers["film.txt"].left_out == "1 a still picture"
     assert headers["film.txt"].movement > 0.003
 
 

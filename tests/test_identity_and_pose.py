@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.shared import STILL_THRESHOLD
+from utils.texture.field_measures import MEASURES
 from utils.tracking.face_tracks import FaceTrack, Segment
 from utils.tracking.identity import (
     FaceEmbedder,
@@ -12,7 +15,7 @@ from utils.tracking.identity import (
     cluster_identities,
     find_identity_change,
 )
-from utils.tracking.people import VideoFaces, group_by_identity, qualifies_for_output
+from utils.tracking.people import VideoFaces, group_by_identity, reason_left_out
 from utils.tracking.pose import head_poses, rotate_landmarks, upright_quarter_turns
 from utils.weights.detector_models import DLIB_EMBEDDING, obtain_model
 
@@ -76,6 +79,34 @@ def test_the_main_face_is_who_is_seen_longest_and_largest():
     assert main.segments[0].tracklet == 1 and other.segments[0].tracklet == 0
 
 
+def with_detail(one: Segment, detail: float) -> Segment:
+    """The segment with a texture whose fine detail has this log energy over the middle one."""
+    texture = np.zeros((len(one), 49, len(MEASURES)), np.float16)
+    texture[..., MEASURES.index("fine")] = detail
+    texture[:1] = np.nan  # a frame that was not measured
+    return replace(one, texture=texture)
+
+
+def test_the_sharp_face_is_main_before_its_blurred_copy_that_is_larger():
+    copy = with_detail(segment(0, np.zeros(100), 0, size=400), -1.5)
+    speaker = with_detail(segment(0, np.full(100, 400.0), 1), -0.4)
+    main, other = group_by_identity(found([copy, speaker], {}))
+    assert main.segments[0].tracklet == 1
+    assert reason_left_out(main) is None and reason_left_out(other) == "out of focus"
+
+
+@pytest.mark.parametrize(
+    ("face", "reason"),
+    [
+        (segment(0, np.zeros(100), 1, size=40), "under 64 pixels"),
+        (segment(0, np.zeros(30), 1), "seen for less than 2 s"),
+        (segment(0, np.zeros(100), 1), None),
+    ],
+)
+def test_a_face_that_gets_no_file_has_a_reason(face, reason):
+    assert reason_left_out(FaceTrack((face,), 1000, 500)) == reason
+
+
 def test_a_photograph_is_not_the_main_face():
     photograph = segment(0, np.zeros(100), 0, size=300)
     photograph.landmarks[:] = photograph.landmarks[0]
@@ -91,14 +122,14 @@ def test_a_photograph_that_is_filmed_by_hand_is_not_the_main_face_and_no_other(r
     speaker = segment(0, np.full(100, 600.0), 1)
     main, other = group_by_identity(found([photograph, speaker], {}))
     assert main.segments[0].tracklet == 1 and other.movement > STILL_THRESHOLD
-    assert qualifies_for_output(main) and not qualifies_for_output(other)
+    assert reason_left_out(main) is None and reason_left_out(other) is not None
 
 
 def test_a_face_in_shots_too_short_to_tell_is_worth_a_file(random):
     parts = [segment(60 * number, np.zeros(40), number) for number in range(3)]
     for part in parts:
         part.landmarks[:] = part.landmarks[0] + random.normal(0, 0.5, part.landmarks.shape)
-    assert qualifies_for_output(FaceTrack(tuple(parts), 1000, 500))
+    assert reason_left_out(FaceTrack(tuple(parts), 1000, 500)) is None
 
 
 def test_a_run_of_two_people_becomes_two_faces(random):

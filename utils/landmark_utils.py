@@ -132,7 +132,8 @@ def detect_faces(
         raise InputError(f"no face in any of {number} frames")
     samples = {} if sampler is None else sampler.tracklets
     rate = measured_fps(np.array(times), fps)
-    return VideoFaces(segments, samples, number, shots, rate, shape[1], shape[0])
+    size = shape[1], shape[0]
+    return VideoFaces(segments, samples, number, shots, rate, *size, tracker.beyond_limit)
 
 
 def _keep(

@@ -67,7 +67,8 @@ class LandmarkHeader:
         video: file name; video_bytes: its size, by which a rerun knows it again.
         fps: frames a second; width, height: of its frames, pixels.
         video_frames: of the whole video; frames_lost: that were damaged.
-        shot_times: seconds at which each shot begins; people: that were told apart.
+        shot_times: seconds at which each shot begins; people: that were told apart;
+            left_out: how many of them have no file, and why.
         detect_every: frames between two runs of the face detector; precomputed: the file that the
             landmarks come from; crop, calibration: see `extract_landmarks.py`.
         frames: lines of the file; first_frame: of the video; frames_with_face: that show the face,
@@ -90,6 +91,7 @@ class LandmarkHeader:
     frames_lost: int | None = _line(_count)
     shot_times: tuple[float, ...] | None = _line(_times, "{:.3f}")
     people: int | None = _line(_count)
+    left_out: str = _text()
     face_detector: str = _text()
     landmark_detector: str = _text()
     detect_every: int | None = _line(_count)

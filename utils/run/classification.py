@@ -126,7 +126,12 @@ def _overlapping_mean(
 
 
 def _face_of(header: LandmarkHeader) -> dict[str, Any]:
-    return {"video": header.video, "face": header.face or "1 of 1", "header": header}
+    return {
+        "video": header.video,
+        "face": header.face or "1 of 1",
+        "left_out": header.left_out,
+        "header": header,
+    }
 
 
 def _predict(

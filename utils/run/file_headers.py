@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,7 +40,13 @@ class LandmarkSource:
     people: int = 1
     detect_every: int | None = None
     precomputed: str = ""
+    left_out: tuple[str, ...] = ()  # why, of each face that gets no file
     notice: str = ""
+
+
+def describe_left_out(reasons: Iterable[str]) -> str:
+    """How many faces get no file for which reason, as `2 under 64 pixels, 1 a still picture`."""
+    return ", ".join(f"{count} {reason}" for reason, count in Counter(reasons).items())
 
 
 def video_header(
@@ -55,6 +63,7 @@ def video_header(
         frames_lost=frames_lost,
         shot_times=tuple(source.shots),
         people=source.people,
+        left_out=describe_left_out(source.left_out),
         face_detector=source.face_detector,
         landmark_detector=source.landmark_detector,
         detect_every=source.detect_every,

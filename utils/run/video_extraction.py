@@ -37,7 +37,7 @@ from ..texture.texture_file import TextureTrack, texture_path, write_texture
 from ..tracking.face_tracker import MAX_FACES, FaceTracker
 from ..tracking.face_tracks import FaceTrack, track_of_landmarks
 from ..tracking.identity import FaceEmbedder, IdentitySampler
-from ..tracking.people import group_by_identity, qualifies_for_output
+from ..tracking.people import group_by_identity, reason_left_out
 from ..tracking.pose import upright_quarter_turns
 from ..video.face_spool import FaceSpool
 from ..video.frames import DEFAULT_FPS, Video
@@ -46,7 +46,13 @@ from ..video.shots import mark_shots
 from ..video.visualization import DrawnFace, draw_faces
 from ..weights.detector_models import DLIB_EMBEDDING, obtain_model
 from .detector_choice import DEFAULT_FACE_DETECTOR, DEFAULT_LANDMARK_DETECTOR
-from .file_headers import FaceReport, LandmarkSource, face_header, video_header
+from .file_headers import (
+    FaceReport,
+    LandmarkSource,
+    describe_left_out,
+    face_header,
+    video_header,
+)
 
 TURN_SECONDS = 1e-4  # that a thread may hold Python's lock while another waits
 AHEAD_PIXELS = 10_000_000  # that are decoded ahead, of pictures; but
@@ -185,7 +191,12 @@ class VideoExtractor:
         with watch(frames, "detect", video.frame_count_hint, self._cores) as watched:
             found = detect_faces(watched, tracker, video.fps, keep, sampler, stride)
         people = group_by_identity(found)
-        faces = [people[0], *(face for face in people[1:] if qualifies_for_output(face))]
+        reasons = [None, *(reason_left_out(face) for face in people[1:])]
+        faces = [face for face, why in zip(people, reasons, strict=True) if why is None]
+        wanted = faces[: options.faces or None]
+        left_out = [why for why in reasons if why]
+        left_out += ["not asked for (--faces)"] * (len(faces) - len(wanted))
+        left_out += [f"beyond --max_faces {options.max_faces}"] * found.beyond_limit
         source = LandmarkSource(
             face_detector.name,
             landmark_detector.name,
@@ -195,8 +206,9 @@ class VideoExtractor:
             found.fps,
             len(people),
             tracker.detect_every,
+            left_out=tuple(left_out),
         )
-        return faces[: options.faces or None], source
+        return wanted, source
 
     def _take_landmarks(self, video: Video) -> tuple[list[FaceTrack], LandmarkSource]:
         assert self._options.precomputed is not None
@@ -360,6 +372,10 @@ def _notices(face: FaceTrack, source: LandmarkSource, frames_lost: int) -> Itera
         yield f"the face is visible in only {share:.0%} of the frames; do not trust its score"
     if face.movement < STILL_THRESHOLD:
         yield "the face does not move: this is a still picture"
+    if source.left_out:
+        faces = "face gets" if len(source.left_out) == 1 else "faces get"
+        why = describe_left_out(source.left_out)
+        yield f"{len(source.left_out)} {faces} no file: {why}"
     if frames_lost:
         yield f"{frames_lost} damaged frames left out"
 

@@ -101,6 +101,9 @@ class FaceTracker:
         whole_frames: look for boxes in whole frames even where the faces' places are known.
         fps: of the video; says how many frames a short gap has.
         max_faces: followed at once, the largest.
+
+    Attributes:
+        beyond_limit: faces at one time, at most, that were not followed since there were more.
     """
 
     def __init__(
@@ -114,6 +117,7 @@ class FaceTracker:
     ) -> None:
         self._detector = face_detector
         self._max_faces = max_faces
+        self.beyond_limit = 0
         self._landmarks = landmark_detector
         self.detect_every = detect_every or landmark_detector.detect_every
         self._near = face_detector.searches_near and not whole_frames
@@ -202,14 +206,18 @@ class FaceTracker:
 
     def _start(self, frame: np.ndarray, boxes: np.ndarray) -> None:
         sizes = (boxes[:, 2:4] - boxes[:, :2]).prod(axis=1)
+        beyond = 0
         for box in boxes[np.argsort(-sizes)]:
             known = np.array([face.box for face in self._faces]).reshape(-1, 4)
             free = not len(known) or overlaps(box[:4], known).max() < SAME_FACE
-            if free and len(self._faces) < self._max_faces:
+            if free and len(self._faces) >= self._max_faces:
+                beyond += 1
+            elif free:
                 roi = self._landmarks.roi_of_box(frame, box)
                 if roi is not None:
                     self._faces.append(_Face(self._next_tracklet, box[:4], roi))
                     self._next_tracklet += 1
+        self.beyond_limit = max(self.beyond_limit, beyond)
 
     def _drop_duplicates(self, seen: list[dict[int, LandmarkDetection]]) -> None:
         """Of two tracklets that have come to follow one face, the one that scores less ends."""

@@ -12,8 +12,13 @@ import numpy as np
 from ..errors import InputError
 from ..rigid_motion import liveliness, nonrigid_motion
 from ..shared import LEFT_EYE, LIVENESS_THRESHOLD, RIGHT_EYE, STILL_THRESHOLD
+from ..texture.field_measures import MEASURES
 from .face_tracker import GAP_SECONDS
 
+# Log energy of fine detail over that of middle detail, at 56 pixels: of 80 training videos between
+# -0.65 and 0.05, blurred by 2.7 % of the face's size (2 of 75 pixels) at most -0.95.
+BLURRED_DETAIL = -0.9
+FINE, MIDDLE = MEASURES.index("fine"), MEASURES.index("middle")
 GAP_FRAMES = 2.5  # frames' time that a slow video may leave between two frames of one segment
 RATE_TOLERANCE = 0.02  # of the announced frame rate, that rounding makes of it
 
@@ -55,6 +60,14 @@ class Segment:
     def movement(self) -> float:
         """How much the face moves in itself, in distances between the eyes."""
         return nonrigid_motion(self.landmarks)
+
+    def is_blurred(self) -> bool:
+        """Whether it is out of focus, as a copy that fills the ground behind a video is; False
+        where its texture was not measured."""
+        if self.texture is None or not np.isfinite(self.texture[..., FINE]).any():
+            return False
+        detail = self.texture[..., FINE].astype(np.float32) - self.texture[..., MIDDLE]
+        return bool(np.nanmedian(detail) < BLURRED_DETAIL)
 
     def moves(self) -> bool:
         """Whether it is more than a picture that stands still."""

@@ -25,6 +25,7 @@ class VideoFaces:
     fps: float
     frame_width: int
     frame_height: int
+    beyond_limit: int = 0  # faces at one time that were not followed
 
 
 def _split_at_change(
@@ -52,8 +53,8 @@ def _split_at_change(
 def group_by_identity(found: VideoFaces) -> list[FaceTrack]:
     """The people of a video, the main one first, then by how long they are seen.
 
-    The main face has the largest area over the frames in which it lives; where none does, in which
-    it moves; where nothing moves, the largest area.
+    The main face has the largest area over the frames in which it is in focus and lives; where none
+    does, in which it lives; then in which it moves; where nothing moves, the largest area.
     """
     parts = [
         part
@@ -74,11 +75,19 @@ def group_by_identity(found: VideoFaces) -> list[FaceTrack]:
     return [main, *others]
 
 
-def _main_face_rank(face: FaceTrack) -> tuple[float, float, float]:
-    return face.area(Segment.is_live), face.area(Segment.moves), face.area()
+def _main_face_rank(face: FaceTrack) -> tuple[float, ...]:
+    in_focus = face.area(lambda segment: segment.is_live() and not segment.is_blurred())
+    return in_focus, face.area(Segment.is_live), face.area(Segment.moves), face.area()
 
 
-def qualifies_for_output(face: FaceTrack) -> bool:
-    """Whether a face beside the main one is seen long and large enough, and is no photograph."""
-    long_enough = face.seconds >= MIN_SECONDS and face.pixels >= MIN_PIXELS
-    return long_enough and face.is_live()
+def reason_left_out(face: FaceTrack) -> str | None:
+    """Why a face beside the main one gets no file; None where it gets one."""
+    if face.pixels < MIN_PIXELS:
+        return f"under {MIN_PIXELS} pixels"
+    if face.seconds < MIN_SECONDS:
+        return f"seen for less than {MIN_SECONDS:g} s"
+    if not face.is_live():
+        return "a still picture"
+    if all(segment.is_blurred() for segment in face.segments):
+        return "out of focus"
+    return None

@@ -49,6 +49,7 @@ class VideoResult:
             None where it is too short to tell.
         streams: that the score rests on.
         band: scores between which this face would be Unclear, where the set has such a band.
+        left_out: faces of the video that have no file, and why, as its header tells.
         header: of the file; track: what was read of it, where the writers ask for it.
         error: the reason why there is no label, or None.
     """
@@ -70,6 +71,7 @@ class VideoResult:
     streams: list[str] = field(default_factory=list)
     band: tuple[float, float] | None = None
     clips: list[ClipScore] = field(default_factory=list)
+    left_out: str = ""
     error: str | None = None
     header: LandmarkHeader = field(default_factory=LandmarkHeader, repr=False)
     track: LandmarkTrack | None = field(default=None, repr=False, compare=False)
