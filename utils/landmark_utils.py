@@ -17,12 +17,27 @@ from .errors import InputError
 from .LandmarkDetector.interface import LandmarkDetection
 from .shared import LANDMARKS
 from .texture.field_measures import NOT_MEASURED, TextureMeter
+from .texture.occlusion import REGIONS, OcclusionModel
 from .tracking.face_tracker import FaceTracker
 from .tracking.face_tracks import Segment, fill_gaps, longest_step, measured_fps
 from .tracking.identity import IdentitySampler
 from .tracking.people import MIN_TRACKLET_FRAMES, VideoFaces
 from .video.face_spool import FaceSpool
 from .video.shots import ShotFrame
+
+
+@dataclass(frozen=True)
+class FaceMeasures:
+    """What is measured of each face besides its landmarks.
+
+    Attributes:
+        stride: of `TextureMeter`.
+        occlusion: looks every `look_every` frames whether mouth and eyes can be seen.
+    """
+
+    stride: int
+    occlusion: OcclusionModel
+    look_every: int
 
 
 @dataclass
@@ -33,7 +48,9 @@ class _Tracklet:
     times: list[float] = field(default_factory=list)
     found: list[LandmarkDetection | None] = field(default_factory=list)
     texture: list[np.ndarray] = field(default_factory=list)
+    covered: list[tuple[float, ...]] = field(default_factory=list)
     meter: TextureMeter | None = None
+    measures: FaceMeasures | None = None
 
     def add(self, frame: ShotFrame, number: int, found: LandmarkDetection | None) -> None:
         self.numbers.append(number)
@@ -46,6 +63,14 @@ class _Tracklet:
             self.texture.append(NOT_MEASURED)
         else:
             self.texture.append(self.meter.measure(frame.picture, found.landmarks))
+            self._look_at_regions()
+
+    def _look_at_regions(self) -> None:
+        index = len(self.found) - 1
+        if self.measures is None or self.meter is None or index % self.measures.look_every:
+            return
+        covered = self.measures.occlusion.covered(self.meter.patch)
+        self.covered.append((index, *covered))
 
     def segment(self, tracklet: int) -> Segment:
         """The tracklet up to the last frame that shows the face; gaps repeat the frame before."""
@@ -62,6 +87,7 @@ class _Tracklet:
             np.array([0.0 if one is None else one.score for one in self.found[:last]]),
             tracklet,
             texture=np.array(self.texture[:last]) if self.meter else None,
+            covered=np.array(self.covered).reshape(-1, 1 + len(REGIONS)) if self.meter else None,
         )
 
 
@@ -90,14 +116,14 @@ def detect_faces(
     fps: float,
     spool: FaceSpool | None = None,
     sampler: IdentitySampler | None = None,
-    texture_stride: int = 0,
+    measures: FaceMeasures | None = None,
 ) -> VideoFaces:
     """Follows every face of a video.
 
     Args:
         spool: is given what surrounds each face in each frame.
         sampler: looks at the faces, to tell later who is who.
-        texture_stride: of the `TextureMeter` of each face; 0: their texture is not measured.
+        measures: of each face; None: its landmarks only.
 
     Raises:
         InputError: no frame shows a face.
@@ -118,8 +144,8 @@ def detect_faces(
             for tracklet in live:
                 found = faces.get(tracklet)
                 if tracklet not in tracklets:
-                    meter = TextureMeter(texture_stride) if texture_stride else None
-                    tracklets[tracklet] = _Tracklet(meter=meter)
+                    meter = TextureMeter(measures.stride) if measures else None
+                    tracklets[tracklet] = _Tracklet(meter=meter, measures=measures)
                 tracklets[tracklet].add(frame, number, found)
                 _keep(tracklet, tracklets[tracklet], frame.picture, spool, sampler)
             times.append(frame.time)

@@ -76,6 +76,8 @@ class LandmarkHeader:
         score: mean landmark score; trusted_share: of the landmarks that the optical flow follows.
         seconds: that the face is seen; face_pixels: larger side of the landmarks' box; eye_pixels:
             between the outer eye corners; movement: see `Segment.movement`.
+        outside_frame: share of landmarks outside of the frame; covered_mouth, covered_eyes: from 0,
+            plainly visible, to 1, plainly covered.
         yaw, pitch, roll: quartiles, degrees.
         face: as `1 of 2`; segments, crop_boxes: see the modules of these names.
         turned: degrees by which a face that was upside down or lay was turned.
@@ -107,6 +109,9 @@ class LandmarkHeader:
     face_pixels: float | None = _line(_number, "{:.1f}")
     eye_pixels: float | None = _line(_number, "{:.1f}")
     movement: float | None = _line(_number, "{:.5f}")
+    outside_frame: float | None = _line(_number, "{:.4f}")
+    covered_mouth: float | None = _line(_number, "{:.4f}")
+    covered_eyes: float | None = _line(_number, "{:.4f}")
     yaw: tuple[float, float, float] | None = _line(_quartiles, "{:.0f}")
     pitch: tuple[float, float, float] | None = _line(_quartiles, "{:.0f}")
     roll: tuple[float, float, float] | None = _line(_quartiles, "{:.0f}")

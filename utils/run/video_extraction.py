@@ -28,11 +28,12 @@ from ..FaceDetector.interface import FaceDetector
 from ..landmark_files.crop_boxes import format_boxes
 from ..landmark_files.io import LandmarkTrack, face_path, remove_stale_outputs, write_landmarks
 from ..landmark_files.precomputed import find_precomputed, read_precomputed
-from ..landmark_utils import detect_faces
+from ..landmark_utils import FaceMeasures, detect_faces
 from ..LandmarkDetector import make_landmark_detector
 from ..LandmarkDetector.interface import LandmarkDetector
 from ..shared import NORMALIZED, STILL_THRESHOLD
 from ..texture.field_measures import texture_stride
+from ..texture.occlusion import SAMPLE_SECONDS, OcclusionModel
 from ..texture.texture_file import TextureTrack, texture_path, write_texture
 from ..tracking.face_tracker import MAX_FACES, FaceTracker
 from ..tracking.face_tracks import FaceTrack, track_of_landmarks
@@ -45,6 +46,7 @@ from ..video.prefetch import Prefetch
 from ..video.shots import mark_shots
 from ..video.visualization import DrawnFace, draw_faces
 from ..weights.detector_models import DLIB_EMBEDDING, obtain_model
+from ..weights.sets import OCCLUSION_MODEL
 from .detector_choice import DEFAULT_FACE_DETECTOR, DEFAULT_LANDMARK_DETECTOR
 from .file_headers import (
     FaceReport,
@@ -186,10 +188,10 @@ class VideoExtractor:
         sampler = IdentitySampler(self._embedder, video.fps)
         keep = None if options.thorough or calibration == "none" else spool
         measured = options.texture and landmark_detector.follows_faces
-        stride = texture_stride(video.fps) if measured else 0
+        measures = _face_measures(video.fps) if measured else None
         frames = mark_shots(video.frames())
         with watch(frames, "detect", video.frame_count_hint, self._cores) as watched:
-            found = detect_faces(watched, tracker, video.fps, keep, sampler, stride)
+            found = detect_faces(watched, tracker, video.fps, keep, sampler, measures)
         people = group_by_identity(found)
         reasons = [None, *(reason_left_out(face) for face in people[1:])]
         faces = [face for face, why in zip(people, reasons, strict=True) if why is None]
@@ -360,6 +362,11 @@ class _ProgressPrefetch:
             bar = progress(prefetched, desc=name, unit="frame", total=total or None, leave=False)
             with bar:
                 yield bar
+
+
+def _face_measures(fps: float) -> FaceMeasures:
+    look_every = max(1, round(SAMPLE_SECONDS * fps))
+    return FaceMeasures(texture_stride(fps), OcclusionModel(OCCLUSION_MODEL), look_every)
 
 
 def _prefix_path(video: Path, reason: str) -> str:

@@ -12,7 +12,7 @@ from collections import deque
 import cv2
 import numpy as np
 
-from .face_patch import PATCH_PIXELS, face_patch
+from .face_patch import PATCH_PIXELS, face_patch, halvings_for, pixel_step
 
 GRID = 7  # fields a side
 FIELD_PIXELS = PATCH_PIXELS // GRID
@@ -34,20 +34,12 @@ BAND_SIGMAS = (0.7, 1.4, 2.8)  # pixels
 UNCHANGED_LEVELS = 0.5  # grey levels
 FAST_FPS, USUAL_FPS = 45.0, 27.5  # frames a second; a faster video is compared at a stride
 _FLOOR = 1e-3  # square grey levels, below what eight bits can show
+_FIELD_MEAN = np.kron(np.eye(GRID), np.full((1, FIELD_PIXELS), 1 / FIELD_PIXELS)).astype(np.float32)
 
 
 def texture_stride(fps: float) -> int:
     """How many frames back a frame is compared, so that fast videos are measured like others."""
     return max(1, round(fps / USUAL_FPS)) if fps >= FAST_FPS else 1
-
-
-def _field_means(values: np.ndarray) -> np.ndarray:
-    """Means over the fields, (49,), of values (56, 56)."""
-    return values.reshape(GRID, FIELD_PIXELS, GRID, FIELD_PIXELS).mean(axis=(1, 3)).ravel()
-
-
-def _log_energy(values: np.ndarray) -> np.ndarray:
-    return np.log(_field_means(np.square(values)) + _FLOOR)
 
 
 NOT_MEASURED = np.full((FIELDS, len(MEASURES)), np.nan, np.float16)
@@ -64,10 +56,17 @@ class TextureMeter:
     def __init__(self, stride: int = 1) -> None:
         self._stride = stride
         self._before: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=2 * stride)
+        self._halvings: int | None = None
 
     def reset(self) -> None:
         """The next frame does not follow on the last one."""
         self._before.clear()
+        self._halvings = None
+
+    @property
+    def patch(self) -> np.ndarray:
+        """The last patch that was measured."""
+        return self._before[-1][1]
 
     def measure(self, frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """The measures float16 (49, 9) of a face; see `MEASURES`.
@@ -75,29 +74,45 @@ class TextureMeter:
         Args:
             frame: uint8 (H, W, 3) BGR; landmarks: (68, 2) in its pixels.
         """
-        return self.measure_patch(face_patch(frame, landmarks))
+        self._halvings = halvings_for(pixel_step(landmarks), self._halvings)
+        return self.measure_patch(face_patch(frame, landmarks, self._halvings))
 
     def measure_patch(self, patch: np.ndarray) -> np.ndarray:
         """The same of a patch (56, 56, 3), as `face_patch` makes it."""
         grey = cv2.cvtColor(patch, cv2.COLOR_BGR2GRAY)
         blurred = cv2.GaussianBlur(grey, (0, 0), BLUR_SIGMA)
-        measured = np.full((len(MEASURES), FIELDS), np.nan, np.float32)
-        measured[2] = _log_energy(np.diff(blurred, axis=0, append=blurred[-1:]))
-        measured[2] = np.logaddexp(
-            measured[2], _log_energy(np.diff(blurred, axis=1, append=blurred[:, -1:]))
-        )
         scales = [grey, *(cv2.GaussianBlur(grey, (0, 0), sigma) for sigma in BAND_SIGMAS)]
+        # change, second difference, both gradients, three bands; then unchanged and the colours
+        maps = np.zeros((10, PATCH_PIXELS, PATCH_PIXELS), np.float32)
+        maps[2, :-1] = blurred[1:] - blurred[:-1]
+        maps[3, :, :-1] = blurred[:, 1:] - blurred[:, :-1]
         for band in range(3):
-            measured[3 + band] = _log_energy(scales[band] - scales[band + 1])
-        if len(self._before) >= self._stride:
+            maps[4 + band] = scales[band] - scales[band + 1]
+        followed = len(self._before) >= self._stride
+        twice_followed = len(self._before) >= 2 * self._stride
+        if followed:
             last, last_patch = self._before[-self._stride]
-            change = blurred - last
-            measured[0] = _log_energy(change)
-            measured[6] = _field_means((np.abs(change) < UNCHANGED_LEVELS).astype(np.float32))
-            green = patch[..., 1] - last_patch[..., 1]
-            measured[7] = _field_means(green)
-            measured[8] = _field_means(patch[..., 2] - last_patch[..., 2] - green)
-        if len(self._before) >= 2 * self._stride:
-            measured[1] = _log_energy(blurred - 2 * last + self._before[-2 * self._stride][0])
+            maps[0] = blurred - last
+            maps[7] = np.abs(maps[0]) < UNCHANGED_LEVELS
+            maps[8] = patch[..., 1] - last_patch[..., 1]
+            maps[9] = patch[..., 2] - last_patch[..., 2] - maps[8]
+        if twice_followed:
+            maps[1] = maps[0] - last + self._before[-2 * self._stride][0]
         self._before.append((blurred, patch))
-        return measured.T.astype(np.float16)
+        return _rows(maps, followed, twice_followed)
+
+
+def _rows(maps: np.ndarray, followed: bool, twice_followed: bool) -> np.ndarray:
+    """The measures float16 (49, 9) from maps (10, 56, 56); NaN where frames before are missing."""
+    np.square(maps[:7], out=maps[:7])
+    means = (_FIELD_MEAN @ maps @ _FIELD_MEAN.T).reshape(len(maps), FIELDS)
+    measured = np.empty((len(MEASURES), FIELDS), np.float32)
+    measured[:2] = np.log(means[:2] + _FLOOR)
+    measured[2] = np.log(means[2] + means[3] + 2 * _FLOOR)
+    measured[3:6] = np.log(means[4:7] + _FLOOR)
+    measured[6:] = means[7:]
+    if not followed:
+        measured[[0, 6, 7, 8]] = np.nan
+    if not twice_followed:
+        measured[1] = np.nan
+    return measured.T.astype(np.float16)

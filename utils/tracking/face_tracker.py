@@ -210,11 +210,11 @@ class FaceTracker:
         for box in boxes[np.argsort(-sizes)]:
             known = np.array([face.box for face in self._faces]).reshape(-1, 4)
             free = not len(known) or overlaps(box[:4], known).max() < SAME_FACE
-            if free and len(self._faces) >= self._max_faces:
-                beyond += 1
-            elif free:
-                roi = self._landmarks.roi_of_box(frame, box)
-                if roi is not None:
+            roi = self._landmarks.roi_of_box(frame, box) if free else None
+            if roi is not None:
+                if len(self._faces) >= self._max_faces:
+                    beyond += 1
+                else:
                     self._faces.append(_Face(self._next_tracklet, box[:4], roi))
                     self._next_tracklet += 1
         self.beyond_limit = max(self.beyond_limit, beyond)

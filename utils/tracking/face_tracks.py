@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..rigid_motion import liveliness, nonrigid_motion
 from ..shared import LEFT_EYE, LIVENESS_THRESHOLD, RIGHT_EYE, STILL_THRESHOLD
 from ..texture.field_measures import MEASURES
+from ..texture.occlusion import REGIONS
 from .face_tracker import GAP_SECONDS
 
 # Log energy of fine detail over that of middle detail, at 56 pixels: of 80 training videos between
@@ -35,6 +36,8 @@ class Segment:
         tracklet: number of the tracklet that it comes from, by which `FaceSpool` knows it.
         start: its first frame among the tracklet's.
         texture: float16 (frames, 49, 9) of `utils.texture`, or None where it was not measured.
+        covered: (looks, 3): a frame of the segment, and how surely mouth and eyes are
+            covered in it.
     """
 
     numbers: np.ndarray
@@ -45,6 +48,7 @@ class Segment:
     tracklet: int = 0
     start: int = 0
     texture: np.ndarray | None = None
+    covered: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -54,6 +58,9 @@ class Segment:
         arrays = ("numbers", "times", "landmarks", "detected", "scores")
         kept = {name: getattr(self, name)[start:end] for name in arrays}
         kept["texture"] = None if self.texture is None else self.texture[start:end]
+        if self.covered is not None and len(self.covered):
+            inside = (self.covered[:, 0] >= start) & (self.covered[:, 0] < end)
+            kept["covered"] = self.covered[inside] - (start, 0, 0)
         return replace(self, start=self.start + start, **kept)
 
     @cached_property
@@ -114,6 +121,19 @@ class FaceTrack:
         if any(segment.texture is None for segment in self.segments):
             return None
         return self._joined("texture")
+
+    def covered(self, region: str) -> float | None:
+        """How surely a region (`mouth`, `eyes`) is covered, 0 to 1, the mean of all looks; None
+        where nobody looked."""
+        looks = [one.covered for one in self.segments if one.covered is not None]
+        seen = [look[:, 1 + list(REGIONS).index(region)] for look in looks if len(look)]
+        return float(np.concatenate(seen).mean()) if seen else None
+
+    @property
+    def outside_share(self) -> float:
+        """The share of landmarks that lie outside of the frame."""
+        size = self.frame_width, self.frame_height
+        return float(((self.landmarks < 0) | (self.landmarks >= size)).any(axis=2).mean())
 
     @property
     def score(self) -> float:

@@ -25,6 +25,9 @@ _TOO_MUCH = {
     "fps": "{value:.3g} frames per second, maximum {bound:.3g}",
     "yaw": "head yaw {value:.0f} degrees, maximum {bound:.0f}",
     "pitch": "head pitch {value:.0f} degrees, maximum {bound:.0f}",
+    "covered_mouth": "mouth covered (sure to {value:.2f}, maximum {bound:.2f})",
+    "covered_eyes": "eyes covered (sure to {value:.2f}, maximum {bound:.2f})",
+    "outside_frame": "{value:.0%} of the landmarks outside of the frame, maximum {bound:.0%}",
 }
 
 
@@ -37,6 +40,9 @@ _NAMES = {
     "trusted_share": ("landmarks that the flow follows", "{:.0%}"),
     "yaw": ("degrees turned aside", "{:.0f}"),
     "pitch": ("degrees raised or bent", "{:.0f}"),
+    "covered_mouth": ("mouth covered: 0 plainly visible, 1 plainly covered", "{:.2f}"),
+    "covered_eyes": ("eyes covered", "{:.2f}"),
+    "outside_frame": ("landmarks outside of the frame", "{:.0%}"),
     "movement": ("movement in the face, share of the distance between the eyes", "{:.4f}"),
     "liveliness": ("of it, what is no trembling, in its liveliest two seconds", "{:.4f}"),
 }
@@ -63,6 +69,9 @@ def header_measurements(header: LandmarkHeader) -> dict[str, float]:
         "trusted_share": header.trusted_share,
         "movement": header.movement,
         "share_of_frames": header.share_of_frames,
+        "outside_frame": header.outside_frame,
+        "covered_mouth": header.covered_mouth,
+        "covered_eyes": header.covered_eyes,
         "yaw": None if header.yaw is None else abs(header.yaw[1]),
         "pitch": None if header.pitch is None else abs(header.pitch[1]),
     }

@@ -18,6 +18,7 @@ from .downloads import ModelFile, fetch_file, verify_file
 _PACKAGE = Path(__file__).resolve().parents[1]
 _INSTALLED = _PACKAGE / "model_weights"  # where a wheel puts them; a checkout has them beside
 PROJECT_WEIGHTS = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "model_weights"
+OCCLUSION_MODEL = PROJECT_WEIGHTS / "occlusion"  # of `utils.texture.occlusion`
 MANIFEST = "manifest.yaml"
 STREAMS = ("g1", "g2")  # of landmarks
 TEXTURE = "g3"  # the third stream, which a set may have
