@@ -45,10 +45,11 @@ def test_a_changed_copy_is_smaller_and_skips_frames(tmp_path):
     sample = PROJECT / "input" / "sample_real.mp4"
     with Video(sample) as video:
         whole = [picture.copy() for picture in itertools.islice(video.pictures(), 9)]
-    row = CorpusRow("a", False, "real", "", "d", "s", "g", "", (20, 0, 480, 500))
+    row = CorpusRow("a", False, "real", "", "d", "s", "g", sample.name, (20, 0, 480, 500))
     with CorpusVideo(sample, row, Change(28, 0.5, 2)) as video:
         parts = list(itertools.islice(video.pictures(), 4))
     assert [part.shape for part in parts] == [(250, 240, 3)] * 4
+    assert extract_row((row, sample.parent, tmp_path / "out", Change(28, 0.5, 2))) == ""
     small = cv2.resize(whole[6][:500, 20:500], (240, 250), interpolation=cv2.INTER_AREA)
     assert np.array_equal(parts[3], small)
 

@@ -199,7 +199,7 @@ def test_a_log_that_cannot_be_written_is_told_before_the_work(
     monkeypatch, capsys, here, face_video
 ):
     status, errors = run(monkeypatch, capsys, "-i", face_video, "-o", "out", "-l", here)
-    assert status == 2 and "choose another file with -l" in errors
+    assert status == 2 and "is a folder; name a file in it" in errors
     assert not (here / "out").exists()
 
 

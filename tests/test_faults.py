@@ -53,6 +53,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
 
 def test_a_name_as_long_as_names_may_be_is_written_whole(tmp_path):
     path = tmp_path / ("n" * 251 + ".txt")
-    partial_path(path).touch()
-    partial_path(path).replace(path)
+    partial = partial_path(path)
+    partial.touch()
+    partial.replace(path)
     assert path.exists()

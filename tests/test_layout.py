@@ -8,7 +8,7 @@ UTILS = Path(__file__).resolve().parent.parent / "utils"
 STAGES = (
     ("errors", "limits", "shared"),
     ("locations",),
-    ("console", "cores", "face_boxes", "inputs", "rigid_motion", "atomic_write"),
+    ("console", "cores", "face_boxes", "inputs", "outputs", "rigid_motion", "atomic_write"),
     ("texture",),
     ("weights",),
     ("video", "FaceDetector", "LandmarkDetector"),

@@ -145,8 +145,9 @@ def encode(video: CorpusVideo, change: Change, path: Path) -> None:
         stream = container.add_stream("libx264", rate=rate)
         stream.pix_fmt = "yuv420p"
         stream.options = {"crf": str(change.crf), "preset": "veryfast"}
-        for picture in video.pictures():
-            stream.height, stream.width = picture.shape[:2]
+        for number, picture in enumerate(video.pictures()):
+            if number == 0:
+                stream.height, stream.width = picture.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
         container.mux(stream.encode())
 

@@ -7,6 +7,7 @@ import hashlib
 import os
 import platform
 import re
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -18,9 +19,10 @@ _PARTIAL = re.compile(r"\.lrnet-[0-9a-f]{16}-([0-9a-f]{8})-(\d+)\.partial")
 
 
 def partial_path(path: Path) -> Path:
-    """Where this process writes a file before it gives it its name: beside it, hidden, and no
-    longer than the shortest limit of names; the suffix stays, since encoders go by it."""
-    name = f".lrnet-{_digest(path.name, 16)}-{_machine()}-{os.getpid()}.partial"
+    """Where this process writes a file before it gives it its name: beside it, hidden, by a name
+    that nobody can guess, and no longer than the shortest limit of names; the suffix stays, since
+    encoders go by it."""
+    name = f".lrnet-{secrets.token_hex(8)}-{_machine()}-{os.getpid()}.partial"
     return path.with_name(name + (path.suffix if len(path.suffix) <= 8 else ""))
 
 
@@ -38,7 +40,12 @@ def _digest(name: str, digits: int) -> str:
 
 
 def _machine() -> str:
-    return _digest(platform.node(), 8)
+    """Of this machine since it started, and of this container: where a process number holds."""
+    parts = [platform.node()]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
+        parts.append(os.readlink("/proc/self/ns/pid"))  # noqa: PTH115 - it is no path
+    return _digest(" ".join(parts), 8)
 
 
 def _runs(process: int) -> bool:
@@ -70,7 +77,7 @@ class AtomicFile:
         self._partial = partial_path(self._here)
         try:
             self._here.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._partial.open("w", encoding="utf-8", errors=errors, newline="")
+            self._file = self._partial.open("x", encoding="utf-8", errors=errors, newline="")
         except OSError as error:
             raise self._refusal(error) from None
 

@@ -58,6 +58,8 @@ def progress(items: Iterable, **options: Any) -> Any:
     """A tqdm bar on stderr, rarely redrawn where stderr is a file; `LRNET_PROGRESS=0` hides it."""
     from tqdm import tqdm
 
+    if "desc" in options:
+        options["desc"] = printable(options["desc"])
     return tqdm(
         items,
         file=sys.stderr,
@@ -128,6 +130,9 @@ def run_script(name: str, main: Callable[[], int]) -> int:
     A defect of the program itself is one line too, with the traceback under `LRNET_DEBUG=1`.
     """
     os.environ.setdefault(*ONE_BLAS_THREAD)
+    for stream in ("stdout", "stderr"):  # None where the shell closed it
+        if getattr(sys, stream) is None:
+            setattr(sys, stream, Path(os.devnull).open("w"))  # noqa: SIM115 - kept to the end
     if not os.environ.get("LRNET_DEBUG"):
         for setting, value in OPENCV_QUIET.items():
             os.environ.setdefault(setting, value)

@@ -50,7 +50,7 @@ def list_files(
         if_none: what to tell of a folder without any.
         recursive: whether the folders below a folder are searched too.
         exists: whether something that is no folder can be read.
-        say: told, in a line a folder, how many of its files do not belong.
+        notice: told, in a line a folder, how many of its files do not belong.
 
     Raises:
         InputError: an input does not exist, or a folder holds no file that belongs.
@@ -76,9 +76,12 @@ def _files_of(
         raise InputError(f"{given}: no such file or folder")
     paths = given.rglob("*") if recursive else given.iterdir()
     visible = [path for path in paths if not path.name.startswith(".")]
-    found = sorted(path for path in visible if belongs(path))
+    files = [path for path in visible if path.is_file()]
+    found = sorted(path for path in files if belongs(path))
     if not found:
         raise InputError(f"{given}: {if_none}")
-    if others := sum(path.is_file() for path in visible) - len(found):
+    if others := len(files) - len(found):
         notice(f"{given}: {others} files of other kinds skipped")
+    if dangling := sum(path.is_symlink() and not path.exists() for path in visible):
+        notice(f"{given}: {dangling} links that lead nowhere skipped")
     return found

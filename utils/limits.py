@@ -2,3 +2,13 @@
 
 MIN_FPS, MAX_FPS = 0.1, 1000.0  # frames a second; anything else is no frame rate
 MAX_HEADER_NAME = 255  # characters of a video's name in a header
+MAX_FRAME_PIXELS = 36_000_000  # of a picture as it is shown; 8K has 33 million
+MAX_VIDEO_SECONDS = 1e7  # of a time stamp: four months
+MAX_FILE_NAME = 255  # bytes
+MAX_DOWNLOAD_BYTES = 1 << 30  # of a file whose size is not known before
+SLOWEST_DOWNLOAD = 10_000  # bytes a second, in the mean, after the first minute
+MAX_WEIGHT_BYTES = 64 << 20  # of all arrays in a file of weights; the largest published has 2 MB
+MAX_WEIGHT_ITEMS = 10_000  # arrays and groups in a file of weights
+MAX_PRECOMPUTED_GAP = 5_000  # frames that a table of landmarks may leave out
+MAX_CREDENTIAL_TEXT = 200  # characters of what content credentials claim
+REPORT_SECONDS = 300.0  # that reading a video for its page may take

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from .errors import InputError
 
+STREAMED = ("rtsp", "rtmp", "rtmps", "srt", "udp", "rtp", "mms")
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://")
 
 
@@ -28,12 +29,16 @@ def location(text: str) -> Path:
     match = _ADDRESS.match(text)
     if match is None or match[1] == "file":
         return Path(text[match.end() :] if match else text)
+    if match[1] in STREAMED:
+        raise InputError(f"{text}: a live stream; record it to a file and give that")
     try:
         from upath import UPath
 
         place = UPath(text)
         assert place.fs is not None  # made now: that imports the protocol's library
-    except (ImportError, ValueError) as error:
+    except ValueError as error:
+        raise InputError(f"{text}: cannot be reached ({error})") from None
+    except ImportError as error:
         needed = "; pip install -r requirements-ray.txt"
         raise InputError(f"{text}: cannot be reached ({error}){needed}") from None
     return cast(Path, place)  # it has the methods of pathlib

@@ -20,6 +20,7 @@ from ..console import (
 )
 from ..errors import InputError
 from ..locations import location
+from ..outputs import check_output_file, check_output_folder
 from ..shared import FAKE_THRESHOLD, SCORES, VIDEO_FORMATS
 from .cluster_flags import (
     add_cluster_flags,
@@ -153,6 +154,17 @@ def find_inputs(given: argparse.Namespace) -> tuple[list[Path], list[Path]]:
     return list_inputs(folders)
 
 
+def check_outputs(given: argparse.Namespace, inputs: list[Path]) -> None:
+    """Raises InputError where results could not be written: before the work, not after it."""
+    for flag, file in (("--json", given.json), ("--jsonl", given.jsonl), ("--csv", given.csv)):
+        if file is not None and str(file) != "-":
+            check_output_file(flag, file, inputs)
+    for flag, folder in (("--report", given.report), ("--plot", given.plot)):
+        if folder is not None:
+            check_output_folder(flag, folder)
+    check_output_folder("-o", given.output_path)
+
+
 @contextmanager
 def open_writers(
     given: argparse.Namespace, classifier: LandmarkClassifier, expected: list[Path]
@@ -163,6 +175,7 @@ def open_writers(
     from ..report.per_video import VideoFinder
     from ..report.result_writers import STDOUT, CsvWriter, JsonLinesWriter, JsonWriter, LineWriter
     from ..report.timeline_plot import PlotWriter
+    from ..scaling.worker_processes import run_apart
 
     head = classifier.name, classifier.threshold
     find_video = VideoFinder(given.videos)
@@ -180,20 +193,32 @@ def open_writers(
         if given.plot:
             writers.append(PlotWriter(given.plot))
         if given.report:
-            writers.append(PageWriter(given.report, classifier.weights, find_video))
+            writers.append(PageWriter(given.report, classifier.weights, find_video, run_apart))
         if given.visualize:
             folder, suffix = given.visualize_path, given.visualize_format
-            writers.append(OverlayWriter(folder, suffix, find_video))
+            writers.append(OverlayWriter(folder, suffix, find_video, run_apart))
         yield writers
         failed = False
     finally:
-        for writer in writers:
+        close_all(writers, failed)
+
+
+def close_all(writers: list[ResultWriter], failed: bool) -> None:
+    """Closes every writer, whatever one of them raises; the first error is raised in the end."""
+    first: Exception | None = None
+    for writer in writers:
+        try:
             writer.close(failed)
+        except Exception as error:
+            first = first or error
+    if first is not None:
+        raise first
 
 
 def main() -> int:
     given = parse_arguments()
     landmark_files, videos = find_inputs(given)
+    check_outputs(given, [*landmark_files, *videos])
     from ..landmark_files.io import output_names
     from ..run.api import default_extraction, detect_each
     from ..run.classification import load_landmark_classifier

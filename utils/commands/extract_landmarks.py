@@ -8,6 +8,7 @@ from pathlib import Path
 from ..console import add_completion, notice, run_script
 from ..errors import InputError
 from ..locations import location
+from ..outputs import check_output_file, check_output_folder
 from ..shared import CALIBRATIONS, FACE_DETECTORS, LANDMARK_DETECTORS, PRECISIONS, VIDEO_FORMATS
 from .cluster_flags import (
     add_cluster_flags,
@@ -162,6 +163,9 @@ def main() -> int:
 
     # nothing to do is told before any download
     videos = list_videos(given.input_path, given.recursive, notice)
+    check_output_file("-l", given.log_file, videos)
+    check_output_folder("-o", given.output_path)
+    check_output_folder("--visualize_path", given.visualize_path)
     face_detector, landmark_detector, device = "", "", "cpu"
     if given.precomputed is None:
         detectors = choose_detectors(given.fd, given.ld, given.model_weights, notice)

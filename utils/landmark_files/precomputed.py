@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..limits import MAX_PRECOMPUTED_GAP
 from ..shared import LANDMARKS
 
 SUFFIXES = (".csv", ".npz")
 # Memory stays within so many times what the file itself takes: landmarks of a video compress by 20
 # at most, and OpenFace leaves few frames out.
 MAX_EXPANSION, MAX_GAP_RATIO, SMALL = 200, 100, 1 << 20
+MAX_COLUMNS = 2000
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,8 @@ def _read_csv(path: Path) -> PrecomputedTrack:
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file, skipinitialspace=True)
         reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
+        if len(reader.fieldnames) > MAX_COLUMNS:
+            raise ValueError(f"{len(reader.fieldnames)} columns; OpenFace writes some 700")
         rows = list(reader)
     if not rows:
         raise ValueError("no frames")
@@ -123,7 +127,7 @@ def _read_csv(path: Path) -> PrecomputedTrack:
     if len(set(numbers)) != len(numbers) or places.min() < 0:
         raise ValueError("a frame has more than one row; extract a single face")
     frames = int(places.max()) + 1
-    if frames > MAX_GAP_RATIO * len(rows):
+    if frames > len(rows) + min(MAX_PRECOMPUTED_GAP, MAX_GAP_RATIO * len(rows)):
         raise ValueError(f"frame {frames} in a table of {len(rows)} rows")
     track = np.zeros((frames, LANDMARKS, 2))
     detected = np.zeros(frames, bool)

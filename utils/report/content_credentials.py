@@ -9,7 +9,11 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..console import printable
+from ..limits import MAX_CREDENTIAL_TEXT
+
 MAX_ACTIONS = 12  # that are told
+UNTRUSTED = "signingCredential.untrusted"
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,12 @@ def read_credentials(video: Path) -> Credentials | None:
     try:
         with c2pa.Reader(str(video), context=offline) as reader:
             content = json.loads(reader.json())
-    except (c2pa.C2paError, ValueError, OSError):
+    except (c2pa.C2paError, ValueError, OSError, RecursionError):
         return None  # no manifest, or a kind of file that can have none
-    return _summary(content)
+    try:
+        return _summary(content)
+    except (AttributeError, TypeError, KeyError, IndexError):
+        return Credentials("in a form that cannot be read")
 
 
 def _summary(content: dict) -> Credentials | None:
@@ -65,9 +72,21 @@ def _summary(content: dict) -> Credentials | None:
                 source = str(action.get("digitalSourceType", "")).rpartition("/")[2]
                 actions.append(f"{action.get('action', '')} {source}".strip())
     return Credentials(
-        state=str(content.get("validation_state", "not checked")),
-        issuer=str(signature.get("issuer", "")),
-        generator=generator or str(manifest.get("claim_generator", "")),
-        title=str(manifest.get("title", "")),
-        actions=actions[:MAX_ACTIONS],
+        state=_text(content.get("validation_state", "not checked")) + _trust(content),
+        issuer=_text(signature.get("issuer", "")),
+        generator=_text(generator or manifest.get("claim_generator", "")),
+        title=_text(manifest.get("title", "")),
+        actions=[_text(action) for action in actions[:MAX_ACTIONS]],
     )
+
+
+def _text(value: object) -> str:
+    """What somebody else wrote, as one short line."""
+    return printable(str(value)[: 4 * MAX_CREDENTIAL_TEXT])[:MAX_CREDENTIAL_TEXT]
+
+
+def _trust(content: dict) -> str:
+    """Anybody can sign by an authority of their own making; the library tells so in a code."""
+    if UNTRUSTED not in json.dumps(content):
+        return ""
+    return ", by an authority that is on no list of trusted ones: the name below proves nothing"

@@ -68,16 +68,18 @@ def _encode(pictures: Sequence[np.ndarray]) -> str:
 
 
 def clip_pictures(
-    video: Path, clips: Sequence[ClipScore], landmarks: Mapping[int, np.ndarray], fps: float
+    job: tuple[Path, Sequence[ClipScore], Mapping[int, np.ndarray], float],
 ) -> list[ClipPicture]:
     """Pictures of clips, in one pass through the video; those whose landmarks are known.
 
     Args:
-        landmarks: (68, 2) in pixels by number of the video's frame.
+        job: the video, clips, landmarks (68, 2) in pixels by number of the video's frame, and its
+            frames a second.
 
     Raises:
         InputError: the video cannot be read.
     """
+    video, clips, landmarks, fps = job
     numbers = [_frame_numbers(clip, fps, landmarks) for clip in clips]
     wanted = {number for of_clip in numbers for number in of_clip}
     if not wanted:

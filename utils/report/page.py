@@ -30,7 +30,15 @@ from .colours import score_rgb
 from .content_credentials import can_read_credentials, read_credentials
 from .evidence_frames import ClipPicture, clip_pictures, select_clips
 from .file_names import FileNames
-from .per_video import PerVideoWriter, VideoFinder, landmarks_by_frame, track_of, video_rate
+from .per_video import (
+    PerVideoWriter,
+    RunApart,
+    VideoFinder,
+    landmarks_by_frame,
+    run_here,
+    track_of,
+    video_rate,
+)
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -78,16 +86,24 @@ class PageWriter(PerVideoWriter):
 
     Args:
         weights: the set that judged; find_video: where a face's video is.
+        run_apart: does work that reads a video, in a process that may die.
 
     Raises:
         InputError: the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, weights: WeightSet, find_video: VideoFinder) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        weights: WeightSet,
+        find_video: VideoFinder,
+        run_apart: RunApart = run_here,
+    ) -> None:
         super().__init__()
         self._folder = folder
         self._weights = weights
         self._find_video = find_video
+        self._run_apart = run_apart
         self._names = FileNames()
         self._names.reserve("index")
         self._rows: list[IndexRow] = []
@@ -135,9 +151,20 @@ class PageWriter(PerVideoWriter):
             timeline.cuts,
             timeline.ticks,
             [describe_stream(stream, face.clips) for stream in face.streams],
-            _pictures(face, video),
+            self._pictures(face, video),
             measurement_table(measured, self._weights),
         )
+
+    def _pictures(self, face: VideoResult, video: Path | None) -> list[ClipPicture]:
+        if video is None:
+            return []
+        try:
+            landmarks = landmarks_by_frame(track_of(face))
+            job = video, select_clips(face.clips), landmarks, video_rate(face)
+            return self._run_apart(clip_pictures, job)
+        except InputError as error:
+            notice(f"{face.name}: no pictures for the report ({error})")
+            return []
 
     @cached_property
     def _environment(self) -> Any:
@@ -203,14 +230,3 @@ class _Timeline:
         red, green, blue = score_rgb(clip.score)
         colour = f"#{red:02x}{green:02x}{blue:02x}"
         return self._span(clip.time, end, said, clip=clip, colour=colour)
-
-
-def _pictures(face: VideoResult, video: Path | None) -> list[ClipPicture]:
-    if video is None:
-        return []
-    try:
-        landmarks = landmarks_by_frame(track_of(face))
-        return clip_pictures(video, select_clips(face.clips), landmarks, video_rate(face))
-    except InputError as error:
-        notice(f"{face.name}: no pictures for the report ({error})")
-        return []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,14 @@ from ..landmark_files.io import LandmarkTrack, read_landmarks
 from ..shared import NORMALIZED
 from ..verdict.results import VideoResult, video_key
 from ..video.frames import DEFAULT_FPS
+
+# Does work on a job, perhaps in another process; raises InputError where that fails.
+RunApart = Callable[[Callable[[Any], Any], Any], Any]
+
+
+def run_here(work: Callable[[Any], Any], job: Any) -> Any:
+    """Work that is trusted not to end this process."""
+    return work(job)
 
 
 class PerVideoWriter:

@@ -114,21 +114,29 @@ class JsonLinesWriter:
     def __init__(self, path: Path, weights: str, threshold: float) -> None:
         self._head = {"weights": weights, "threshold": threshold}
         self._path = path
-        try:
-            self._file: TextIO = sys.stdout
-            if path != STDOUT:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = path.open("w", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+        self._file: TextIO | None = sys.stdout if path == STDOUT else None
 
     def add(self, result: VideoResult) -> None:
         entry = self._head | result_as_dict(result)
-        self._file.write(json.dumps(entry, allow_nan=False) + "\n")
-        self._file.flush()
+        self._write(json.dumps(entry, allow_nan=False) + "\n")
+
+    def _write(self, text: str) -> None:
+        """An earlier file of this name is emptied by the first result, not before."""
+        try:
+            if self._file is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("w", encoding="utf-8")
+            self._file.write(text)
+            self._file.flush()
+        except BrokenPipeError:  # the reader of stdout went away
+            raise
+        except OSError as error:
+            raise InputError(f"{self._path}: cannot be written ({error.strerror})") from None
 
     def close(self, failed: bool = False) -> None:
-        if self._path != STDOUT:
+        if not failed:
+            self._write("")
+        if self._path != STDOUT and self._file is not None:
             self._file.close()
 
 

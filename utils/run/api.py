@@ -13,7 +13,7 @@ from ..inputs import list_files
 from ..landmark_files.io import SUFFIX, face_number, other_face_files
 from ..locations import location
 from ..verdict.results import VideoResult
-from ..video.frames import IMAGE_PATTERN, VIDEO_SUFFIXES
+from ..video.frames import VIDEO_SUFFIXES, is_image_pattern
 from ..weights.sets import AUTO, PROJECT_WEIGHTS
 from .classification import FILES_AT_ONCE, LandmarkClassifier, load_landmark_classifier
 from .detector_choice import choose_detectors, choose_device
@@ -47,7 +47,7 @@ def list_inputs(inputs: Sequence[Path], recursive: bool = False) -> tuple[list[P
         lambda path: is_landmark_file(path) or path.suffix.lower() in VIDEO_SUFFIXES,
         "no landmark files and no videos in this folder; extract some first",
         recursive,
-        lambda path: path.exists() or bool(IMAGE_PATTERN.search(path.name)),
+        lambda path: path.exists() or is_image_pattern(path),
     )
     landmarks = [path for path in files if is_landmark_file(path)]
     return group_by_video(landmarks), [path for path in files if not is_landmark_file(path)]

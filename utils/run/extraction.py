@@ -13,8 +13,11 @@ from ..console import EXIT_DONE, EXIT_FAILED, notice, progress
 from ..errors import InputError
 from ..inputs import list_files
 from ..landmark_files.io import output_names, read_header
+from ..limits import MAX_FILE_NAME
 from ..locations import is_remote
-from ..video.frames import IMAGE_PATTERN, VIDEO_SUFFIXES
+from ..outputs import same_file
+from ..texture.texture_file import SUFFIX as TEXTURE_SUFFIX
+from ..video.frames import VIDEO_SUFFIXES, is_image_pattern
 from .executor import Executor, WorkerDied
 from .remote_extraction import ExistingOutputs, RemoteExtractor
 from .run_log import RunLog
@@ -35,7 +38,7 @@ def list_videos(
         lambda path: path.suffix.lower() in VIDEO_SUFFIXES,
         "no videos in this folder; give another one with -i",
         recursive,
-        lambda path: path.exists() or bool(IMAGE_PATTERN.search(path.name)),
+        lambda path: path.exists() or is_image_pattern(path),
         notice,
     )
 
@@ -57,7 +60,9 @@ def extract_each(
     log, finished = RunLog(options.log_file), ExistingOutputs(options.output_path)
     jobs = []
     for video, output in outputs.items():
-        if not options.overwrite and _are_landmarks_of(video, output, finished):
+        if reason := _no_output(video, output):
+            yield output, VideoReport(video, error=f"{video}: {reason}")
+        elif not options.overwrite and _are_landmarks_of(video, output, finished):
             log.note_earlier(video, output)
             yield output, VideoReport(video, skipped=True)
         else:
@@ -113,6 +118,17 @@ def _are_landmarks_of(video: Path, output: Path, finished: ExistingOutputs) -> b
         return True
     notice(f"{output}: holds the landmarks of another {video.name}; extracted anew")
     return False
+
+
+def _no_output(video: Path, output: Path) -> str:
+    """Why landmarks of a video cannot be written, if they cannot; known before any work."""
+    if same_file(output, video):
+        return "its landmarks would replace it; choose another folder with -o"
+    if len(os.fsencode(output.stem + TEXTURE_SUFFIX)) > MAX_FILE_NAME:
+        return f"its name leaves no room for that of its landmarks ({MAX_FILE_NAME} bytes)"
+    if not is_remote(output) and output.exists() and not output.is_file():
+        return f"{output} is no file; remove it or choose another folder with -o"
+    return ""
 
 
 def _prepare_folder(folder: Path, flag: str) -> None:

@@ -10,6 +10,8 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, cast
 
+from ..errors import InputError
+from ..limits import REPORT_SECONDS
 from ..run.executor import Job, Start, WorkerDied
 
 LEAVING_SECONDS = 5.0  # how long a worker may take to exit before it is killed
@@ -49,6 +51,11 @@ class _Worker(Generic[Job]):
         self.connection.close()  # a worker without a job hears this and leaves
         if self.job is not None:
             self.process.terminate()
+
+    def kill(self) -> None:
+        self.connection.close()
+        self.process.kill()
+        self.process.join()
 
     def join(self) -> None:
         self.process.join(LEAVING_SECONDS)
@@ -91,9 +98,17 @@ class WorkerProcesses:
         self._workers = workers
 
     def run(
-        self, work: Callable[[Job], Any], jobs: Sequence[Job], start: Start = None
+        self,
+        work: Callable[[Job], Any],
+        jobs: Sequence[Job],
+        start: Start = None,
+        timeout: float | None = None,
     ) -> Iterator[tuple[Job, Any]]:
-        """See `utils.run.executor.Executor.run`."""
+        """See `utils.run.executor.Executor.run`.
+
+        Args:
+            timeout: seconds without any result after which what is being done is given up.
+        """
         waiting = deque(jobs)
         pool: list[_Worker] = []
         try:
@@ -102,7 +117,13 @@ class WorkerProcesses:
                     pool.append(_Worker(work, start))
                     pool[-1].submit(waiting.popleft())
                 busy = {worker.connection: worker for worker in pool if worker.job is not None}
-                for connection in wait(list(busy)):
+                ready = wait(list(busy), timeout)
+                if not ready:
+                    for worker in busy.values():
+                        yield cast(Job, worker.job), WorkerDied(f"no answer in {timeout:g} s")
+                        pool.remove(worker)
+                        worker.kill()
+                for connection in ready:
                     worker = busy[cast(Connection, connection)]
                     job, (result, alive) = worker.job, worker.receive()
                     worker.job = None
@@ -118,3 +139,20 @@ class WorkerProcesses:
                 worker.shutdown()
             for worker in pool:  # they exit at the same time
                 worker.join()
+
+
+def run_apart(work: Callable[[Job], Any], job: Job) -> Any:
+    """The result of one job in a process of its own, which may crash or hang.
+
+    Raises:
+        InputError: it did, or the job raised something.
+    """
+    try:
+        ((_, result),) = WorkerProcesses(1).run(work, [job], timeout=REPORT_SECONDS)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{type(error).__name__}: {error}") from None
+    if isinstance(result, WorkerDied):
+        raise InputError(f"reading it ended its process ({result})")
+    return result

@@ -50,7 +50,7 @@ def write_texture(path: Path, track: TextureTrack) -> None:
     partial = partial_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with partial.open("xb") as file:
             np.savez_compressed(
                 file,
                 version=np.int64(VERSION),

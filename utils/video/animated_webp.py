@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .display import TimedFrame, over_black
+from .display import TimedFrame, check_size, over_black
 
 MIN_STEP = 0.02  # seconds; browsers show shorter ones so long, too
 
@@ -32,10 +32,14 @@ class WebPDecoder:
     def __init__(self, path: Path) -> None:
         from PIL import Image, UnidentifiedImageError
 
-        self._errors = (OSError, EOFError, ValueError, SyntaxError, UnidentifiedImageError)
+        self._errors = (
+            *(OSError, EOFError, ValueError, SyntaxError, UnidentifiedImageError),
+            Image.DecompressionBombError,
+        )
         self.lost = 0
         try:
             self._picture = Image.open(path)
+            check_size(path, *self._picture.size)
             self._picture.load()
         except self._errors as error:
             raise InputError(f"{path}: no frame can be decoded ({error})") from None

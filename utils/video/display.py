@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+
+from ..errors import InputError
+from ..limits import MAX_FRAME_PIXELS
 
 # Transfer characteristics that exceed 8-bit video (ITU-T H.273, table 3).
 PERCEPTUAL_QUANTIZER, HYBRID_LOG_GAMMA = 16, 18
@@ -59,6 +63,13 @@ def orientation_of(matrix: bytes | None) -> Orientation:
     if max(abs(m[1]), abs(m[3])) > max(abs(m[0]), abs(m[4])):
         return Orientation(True, m[3] < 0, m[1] < 0)
     return Orientation(False, m[0] < 0, m[4] < 0)
+
+
+def check_size(path: Path, width: int, height: int) -> None:
+    """Raises InputError where a picture has more pixels than are decoded."""
+    if width * height > MAX_FRAME_PIXELS:
+        most = f"{MAX_FRAME_PIXELS / 1e6:.0f} million pixels"
+        raise InputError(f"{path}: frames of {width} x {height}; at most {most} are read")
 
 
 def square_pixels(width: int, height: int, aspect: float) -> tuple[int, int]:

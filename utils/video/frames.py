@@ -16,13 +16,14 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
-from ..limits import MAX_FPS
+from ..limits import MAX_FPS, MAX_VIDEO_SECONDS
 from .animated_webp import WebPDecoder, is_webp
 from .display import (
     HYBRID_LOG_GAMMA,
     PERCEPTUAL_QUANTIZER,
     Orientation,
     TimedFrame,
+    check_size,
     orientation_of,
     over_black,
     side_matrix,
@@ -38,6 +39,8 @@ VIDEO_SUFFIXES = frozenset(
 DEFAULT_FPS = 25.0  # for containers that do not say
 # one picture a frame; frames that are not interlaced pass as they are
 DEINTERLACING = "bwdif", "mode=send_frame:deint=interlaced"
+# How files begin that are read as others: concat, HLS, DASH and IMF, SDP, ASX and PLS.
+PLAYLISTS = (b"ffconcat", b"#extm3u", b"<?xml", b"<mpd", b"v=0", b"<asx", b"[playlist]")
 MAX_LOSS = 0.1  # of the frames; a video that lost more is damaged
 IMAGE_PATTERN = re.compile(r"%0?\d*d")  # names an image sequence, as FFmpeg does
 
@@ -119,20 +122,35 @@ def _open_container(path: Path, image_rate: float) -> Any:
     """A PyAV container. Raises InputError where the file is missing, empty or unknown."""
     import av
 
-    address, options, container_format = f"file:{path}", {}, None
-    if IMAGE_PATTERN.search(path.name):
+    address, container_format = f"file:{path}", None
+    options = {"protocol_whitelist": "file"}
+    if is_image_pattern(path):
         container_format = "image2"
         first = _first_number(path)
-        options = {"framerate": f"{image_rate:g}", "start_number": str(first)}
+        options |= {"framerate": f"{image_rate:g}", "start_number": str(first)}
     elif not path.is_file():
         raise InputError(f"{path}: no such file")
     elif path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty")
+    elif _is_playlist(path):
+        raise InputError(f"{path}: a playlist that names other files; give the video itself")
     try:
         return av.open(address, format=container_format, options=options, metadata_errors="ignore")
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "unknown format"
         raise InputError(f"{path}: not a video that FFmpeg can read ({reason})") from None
+
+
+def is_image_pattern(path: Path) -> bool:
+    """Whether a path names an image sequence, as `frames/%05d.png`, and no file of that name."""
+    return bool(IMAGE_PATTERN.search(path.name)) and not path.is_file()
+
+
+def _is_playlist(path: Path) -> bool:
+    """Whether FFmpeg would open other files that this one names."""
+    with path.open("rb") as file:
+        start = file.read(256).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return start.startswith(PLAYLISTS)
 
 
 def _first_number(pattern: Path) -> int:
@@ -189,7 +207,9 @@ class _Decoder:
             size = stream.codec_context.width * stream.codec_context.height
             return bool(stream.disposition & Disposition.default), size
 
-        return max(playable, key=worth)
+        chosen = max(playable, key=worth)
+        check_size(self._path, chosen.codec_context.width, chosen.codec_context.height)
+        return chosen
 
     def _read_properties(self, first: Any) -> None:
         """What the stream and its first frame say of the whole."""
@@ -201,6 +221,8 @@ class _Decoder:
         self._size = first.width, first.height
         aspect = stream.sample_aspect_ratio or Fraction(1)
         self._stored_size = square_pixels(*self._size, float(aspect))
+        check_size(self._path, *self._size)
+        check_size(self._path, *self._stored_size)
         self._orientation: Orientation = orientation_of(side_matrix(first))
         width, height = self._stored_size
         self.display_size = (height, width) if self._orientation.transpose else (width, height)
@@ -242,7 +264,7 @@ class _Decoder:
 
     def _count_truncated(self) -> int:
         """How many pictures a container's index places where the file has already ended."""
-        if IMAGE_PATTERN.search(self._path.name):
+        if is_image_pattern(self._path):
             return 0
         size = self._path.stat().st_size
         entries = self._stream.index_entries
@@ -266,6 +288,8 @@ class _Decoder:
             else:
                 seconds = last + step if time is None else max(time - start, last)
             last = seconds
+            if seconds > MAX_VIDEO_SECONDS:
+                raise InputError(f"{self._path}: a time stamp of {seconds:.3g} seconds; repair it")
             yield TimedFrame(self._to_bgr(frame), seconds)
 
     def _all_decoded(self) -> Iterator[Any]:

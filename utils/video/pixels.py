@@ -18,6 +18,9 @@ LAYOUTS: dict[str, tuple[Any, int]] = {
     "bgra": (np.uint8, 4),
     "rgb48le": (np.dtype("<u2"), 3),
 }
+# Matrices that FFmpeg's scaler does not have (ITU-T H.273, table 4), and which are read in their
+# place: brightness is the same, colours are near (BT.2020's) or not (YCgCo, ICtCp).
+NEAREST_MATRIX = {8: 2, 10: 9, 12: 2, 13: 2, 14: 2, 15: 2, 16: 2, 17: 2}
 SCALER = "bilinear"  # of colour that has fewer samples than brightness
 
 
@@ -58,6 +61,8 @@ class PixelConverter:
     def __call__(self, frame: Any, pixels: str) -> np.ndarray:
         if frame.format.name == pixels:  # a decoder may still need the buffer that it gave
             return frame.to_ndarray()
+        if frame.colorspace in NEAREST_MATRIX:
+            frame.colorspace = NEAREST_MATRIX[frame.colorspace]
         takes = (
             *(frame.width, frame.height, frame.format.name),
             *(frame.colorspace, frame.color_range, pixels),

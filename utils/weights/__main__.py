@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..console import EXIT_DONE, EXIT_FAILED, notice, run_script
+from ..console import EXIT_DONE, EXIT_FAILED, notice, print_result, printable, run_script
 from ..errors import InputError
 from .detector_models import DETECTOR_FILES, find_model, obtain_models
 from .sets import (
@@ -64,7 +64,7 @@ def fetch(name: str, manifest: Manifest, folder: Path) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="utils.weights", description=__doc__)
+    parser = argparse.ArgumentParser(prog="lrnet-weights", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="weight sets, detectors, or all")
     parser.add_argument("--model_weights", type=Path, default=PROJECT_WEIGHTS, metavar="DIR")
     given = parser.parse_args()
@@ -79,7 +79,7 @@ def main() -> int:
             failed = True
     for name, state, about in states(manifest, given.model_weights):
         if not given.names or given.names == ["all"] or name in given.names:
-            print(f"{name:<20}  {state:<8}  {about[:90]}")
+            print_result(f"{printable(name):<20}  {state:<8}  {printable(about)[:90]}")
     return EXIT_FAILED if failed else EXIT_DONE
 
 

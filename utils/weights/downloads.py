@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..console import progress
 from ..errors import InputError
+from ..limits import MAX_DOWNLOAD_BYTES, SLOWEST_DOWNLOAD
 
 OFFLINE = "LRNET_OFFLINE"  # set to anything but 0 to forbid the network
-CONNECT_SECONDS, SILENCE_SECONDS = 10, 30
-CHUNK_BYTES = 1 << 18
+CONNECT_SECONDS, SILENCE_SECONDS, PATIENT_SECONDS = 10, 30, 60
+CHUNK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def fetch_file(file: ModelFile, path: Path) -> Path:
     by_hand = f"; fetch it by hand from {file.url} to {path}" if file.url else f" at {path}"
     if not file.url:
         raise InputError(f"{file.name} is missing{by_hand}")
+    _check_address(file)
     if offline():
         raise InputError(f"{file.name} is missing and {OFFLINE} forbids the network{by_hand}")
     try:
@@ -92,16 +96,32 @@ def fetch_file(file: ModelFile, path: Path) -> Path:
     return path
 
 
+def _check_address(file: ModelFile) -> None:
+    """Raises InputError where what an address sends could not be told from another file."""
+    if not re.fullmatch(r"[0-9a-f]{10,64}", file.sha256):
+        raise InputError(f"{file.name}: no checksum is known, so it is not downloaded; place it")
+    trusted = file.url.startswith(("https://", "http://127.0.0.1:"))
+    if not trusted and len(file.sha256) < 64:
+        raise InputError(f"{file.name}: {file.url} is no https address, and its checksum is short")
+
+
 def _download(file: ModelFile, target) -> None:  # noqa: ANN001 - any binary file
     import requests
+
+    most, began = file.size or MAX_DOWNLOAD_BYTES, time.monotonic()
+    received = 0
 
     with requests.get(
         file.url, stream=True, timeout=(CONNECT_SECONDS, SILENCE_SECONDS)
     ) as response:
         response.raise_for_status()
-        total = int(response.headers.get("Content-Length", 0)) or file.size
-        with progress((), desc=file.name, total=total, unit="B", unit_scale=True) as bar:
+        with progress((), desc=file.name, total=file.size, unit="B", unit_scale=True) as bar:
             for chunk in response.iter_content(CHUNK_BYTES):
+                received += len(chunk)
+                if received > most:
+                    raise OSError(0, f"more than the {most} bytes that it should have")
+                if received < SLOWEST_DOWNLOAD * (time.monotonic() - began - PATIENT_SECONDS):
+                    raise OSError(0, f"{received} bytes in {time.monotonic() - began:.0f} s")
                 target.write(chunk)
                 bar.update(len(chunk))
 

@@ -149,7 +149,10 @@ def read_manifest(folder: Path = PROJECT_WEIGHTS) -> Manifest:
         try:
             content = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader) or {}
             for part in merged:
-                merged[part] |= content.get(part) or {}
+                entries = content.get(part) or {}
+                if path.parent != PROJECT_WEIGHTS and {AUTO, BUNDLED} & set(entries):
+                    raise ValueError(f"{BUNDLED} and {AUTO} cannot be redefined")
+                merged[part] |= entries
         except (yaml.YAMLError, AttributeError, TypeError, ValueError, RecursionError) as error:
             reason = printable(str(error))[:200]
             raise InputError(f"{path}: not a manifest ({reason})") from None
@@ -158,7 +161,7 @@ def read_manifest(folder: Path = PROJECT_WEIGHTS) -> Manifest:
     try:
         return Manifest(
             {name: _weight_set(name, entry) for name, entry in merged["sets"].items()},
-            {name: tuple(entry["members"]) for name, entry in merged["ensembles"].items()},
+            {name: _members(name, entry, merged) for name, entry in merged["ensembles"].items()},
         )
     except KeyError as error:
         raise InputError(f"{folder / MANIFEST}: an entry lacks {error}") from None
@@ -197,6 +200,8 @@ def _inside(name: str) -> str:
 
 
 def _weight_set(name: str, entry: dict) -> WeightSet:
+    if not isinstance(name, str):
+        raise ValueError(f"{printable(str(name))[:40]!r}: the name of a set is text; quote it")
     described: dict[str, Any] = {key: str(entry[key]) for key in ("format", "architecture")}
     described["architecture"] = architecture_name(described["architecture"])
     for key, known in (("format", (*FORMATS, ANY_FORMAT)), ("architecture", ARCHITECTURES)):
@@ -217,6 +222,15 @@ def _weight_set(name: str, entry: dict) -> WeightSet:
         described["texture"] = _model_file(name, entry["files"][TEXTURE])
     described["rules"] = {str(key): _rule(one) for key, one in entry.get("rules", {}).items()}
     return WeightSet(name=str(name), files=files, **described)
+
+
+def _members(name: str, entry: dict, merged: dict) -> tuple[str, ...]:
+    members = entry["members"]
+    if not isinstance(name, str) or not isinstance(members, list) or not members:
+        raise ValueError(f"ensemble {printable(str(name))[:40]!r}: it needs a name and members")
+    if unknown := [one for one in members if one not in merged["sets"]]:
+        raise ValueError(f"{name}: no set is called {printable(str(unknown[0]))[:40]!r}")
+    return tuple(members)
 
 
 def _model_file(name: str, entry: dict) -> ModelFile:
@@ -281,7 +295,7 @@ def obtain_texture(weights: WeightSet, folder: Path) -> Path | None:
     if weights.texture is None:
         return None
     found = _find([weights.texture], folder)
-    return found[0] if found else fetch_file(weights.texture, folder / weights.texture.name)
+    return found[0] if found else _fetch(weights.texture, folder)
 
 
 def obtain_files(weights: WeightSet, folder: Path) -> list[Path]:
@@ -290,6 +304,12 @@ def obtain_files(weights: WeightSet, folder: Path) -> list[Path]:
     Raises:
         InputError: a file can neither be found nor downloaded, or its checksum is wrong.
     """
-    return find_files(weights, folder) or [
-        fetch_file(file, folder / file.name) for file in weights.files
-    ]
+    return find_files(weights, folder) or [_fetch(file, folder) for file in weights.files]
+
+
+def _fetch(file: ModelFile, folder: Path) -> Path:
+    """Downloads a file into a folder, never through a link that leads out of it."""
+    path = folder / file.name
+    if path.is_symlink() or not path.parent.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{path}: a link that leads out of {folder}")
+    return fetch_file(file, path)

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..limits import MAX_WEIGHT_BYTES, MAX_WEIGHT_ITEMS
 from .sets import GRU_LAST_STEP
-
-MAX_ARRAY_BYTES = 64 << 20  # bytes; the largest published file has under two million
 
 
 def load_stream_weights(model: Any, architecture: str, path: Path) -> None:
@@ -86,15 +85,23 @@ def _check_h5(path: Path) -> None:
     """Raises ValueError where a file points out of itself, or announces more than it may hold."""
     import h5py
 
+    total = items = 0
+
     def points_out(name: str, item: Any) -> str | None:
+        nonlocal total
         if isinstance(item, h5py.Dataset):
             if item.external or item.is_virtual:
                 return f"{name} lies in another file"
-            if item.nbytes > MAX_ARRAY_BYTES:
-                return f"{name} has {item.nbytes} bytes"
+            total += item.nbytes
+            if total > MAX_WEIGHT_BYTES:
+                return f"its arrays have more than {MAX_WEIGHT_BYTES} bytes"
         return None
 
     def is_link(name: str, link: Any) -> str | None:
+        nonlocal items
+        items += 1
+        if items > MAX_WEIGHT_ITEMS or len(name) > MAX_WEIGHT_ITEMS:
+            return f"it holds more than {MAX_WEIGHT_ITEMS} parts"
         return None if isinstance(link, h5py.HardLink) else f"{name} is a link"
 
     with h5py.File(path, "r") as file:
@@ -107,7 +114,7 @@ def _check_zip(path: Path) -> None:
     """Raises ValueError where a PyTorch file would expand to more than any of its kind."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            if sum(info.file_size for info in archive.infolist()) > MAX_ARRAY_BYTES:
+            if sum(info.file_size for info in archive.infolist()) > MAX_WEIGHT_BYTES:
                 raise ValueError("it expands to more than weights of this kind have")
 
 
@@ -150,6 +157,8 @@ def _read_torch(path: Path, architecture: str) -> dict[str, list[np.ndarray]]:
     import torch
 
     state = torch.load(path, map_location="cpu", weights_only=True)
+    if sum(value.numel() * value.element_size() for value in state.values()) > MAX_WEIGHT_BYTES:
+        raise ValueError(f"its arrays have more than {MAX_WEIGHT_BYTES} bytes")
     arrays = {name: value.numpy() for name, value in state.items()}
     forward, backward = _torch_gru(arrays, ""), _torch_gru(arrays, "_reverse")
     if architecture == GRU_LAST_STEP:
