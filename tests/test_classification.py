@@ -1,8 +1,10 @@
 import csv
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import yaml
 from conftest import PROJECT, reference
 from conftest import run_classify as run
 
+from utils.console import progress
 from utils.errors import InputError
 from utils.landmark_files.formats import align
 from utils.landmark_files.header import LandmarkHeader
@@ -415,3 +418,62 @@ def test_a_published_rule_of_decision_obeys_the_threshold(monkeypatch, capsys, t
         for bound in ("0", "1")
     ]
     assert labels == [["Fake", "Fake"], ["Real", "Real"]]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_writes_what_it_found(tmp_path, wandering_landmarks, number, status):
+    for index in range(400):
+        track = LandmarkTrack(wandering_landmarks, "normalized")
+        write_landmarks(tmp_path / "in" / f"{index}.txt", track)
+    outputs = "--json", "a.json", "--csv", "a.csv", "--report", "r"
+    process = subprocess.Popen(
+        [sys.executable, PROJECT / "classify.py", "-i", "in", *outputs],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    for _ in range(20):
+        process.stdout.readline()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == status and "Traceback" not in errors
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert content["interrupted"] is True and 1 <= len(content["videos"]) < 400
+    assert "a.json, a.csv, r/index.html" in errors
+    assert "The run was interrupted" in (tmp_path / "r" / "index.html").read_text()
+
+
+def test_inputs_may_stand_without_a_flag(monkeypatch, capsys):
+    status, lines, _ = run(monkeypatch, capsys, SAMPLES / "sample_fake.txt")
+    assert status == 0 and lines[0].startswith("sample_fake.txt  Fake")
+
+
+def test_a_result_is_named_after_the_video_that_was_given(tmp_path):
+    lines = []
+    video = tmp_path / "clip.mp4"
+    writer = LineWriter(lines.append, [video])
+    for face in ("1 of 2", "2 of 2"):
+        path = tmp_path / "clip.txt"
+        writer.add(VideoResult("clip.txt", path, face=face, source=video, label="Real", score=0.1))
+    assert [line.split("  ")[0] for line in lines] == ["clip.mp4 face 1", "clip.mp4 face 2"]
+
+
+def test_a_log_gets_lines_of_progress_and_no_bar(capsys, monkeypatch):
+    monkeypatch.delenv("LRNET_PROGRESS")
+    monkeypatch.setattr("utils.console.LOG_SECONDS", 0.01)
+    for _ in progress(range(5), desc="a\x1b[2J", unit="face"):
+        time.sleep(0.02)
+    told = capsys.readouterr().err
+    assert "\r" not in told and "\x1b" not in told and "3/5" in told
+
+
+@pytest.mark.parametrize("script", ["classify.py", "extract_landmarks.py"])
+def test_help_and_version_read_as_a_user_would_type(script):
+    command = [sys.executable, PROJECT / script]
+    told = subprocess.run([*command, "-h"], capture_output=True, text=True).stdout
+    assert "PosixPath" not in told and "(default: None)" not in told
+    assert told.count("default: input") <= 2
+    version = subprocess.run([*command, "--version"], capture_output=True, text=True).stdout
+    assert version.startswith("lrnet 1.")

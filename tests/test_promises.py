@@ -353,7 +353,7 @@ def test_landmarks_never_replace_the_file_that_was_given(tmp_path, wandering_lan
 def test_an_earlier_jsonl_is_kept_until_there_is_a_result(tmp_path):
     (tmp_path / "a.jsonl").write_text("earlier\n")
     writer = JsonLinesWriter(tmp_path / "a.jsonl", "bundled", 0.5)
-    writer.close(failed=True)
+    writer.close(interrupted=True)
     assert (tmp_path / "a.jsonl").read_text() == "earlier\n"
 
 
@@ -367,12 +367,12 @@ def test_a_writer_whose_end_fails_leaves_no_other_open():
     closed = []
 
     class Failing:
-        def close(self, failed):
+        def close(self, interrupted):
             raise InputError("full")
 
     class Fine:
-        def close(self, failed):
-            closed.append(failed)
+        def close(self, interrupted):
+            closed.append(interrupted)
 
     with pytest.raises(InputError, match="full"):
         close_all([Failing(), Fine()], False)

@@ -58,7 +58,7 @@ def test_a_video_is_extracted_and_classified_and_not_extracted_again(monkeypatch
     monkeypatch.chdir(tmp_path)
     video = PROJECT / "input" / "sample_fake.mp4"
     status, lines, _ = run(monkeypatch, capsys, "-i", video)
-    assert status == 0 and lines[0].split()[:2] == ["sample_fake.txt", "Fake"]
+    assert status == 0 and lines[0].split()[:2] == ["sample_fake.mp4", "Fake"]
     made = (tmp_path / "landmarks_new" / "sample_fake.txt").stat().st_mtime_ns
     status, again, _ = run(monkeypatch, capsys, "-i", video)
     assert again == lines
@@ -164,11 +164,17 @@ def test_json_is_whole_with_any_number_of_faces(tmp_path, names):
     )
 
 
-def test_what_failed_leaves_no_file(tmp_path):
-    for writer in (JsonWriter(tmp_path / "a.json", "x", 0.5), CsvWriter(tmp_path / "a.csv")):
+def test_what_was_found_before_an_interruption_is_written_and_marked(tmp_path):
+    lines = JsonLinesWriter(tmp_path / "a.jsonl", "x", 0.5)
+    for writer in (JsonWriter(tmp_path / "a.json", "x", 0.5), CsvWriter(tmp_path / "a.csv"), lines):
         writer.add(result())
-        writer.close(failed=True)
-    assert not list(tmp_path.iterdir())
+        writer.close(interrupted=True)
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert content["interrupted"] is True and len(content["videos"]) == 1
+    rows = list(csv.DictReader((tmp_path / "a.csv").open()))
+    assert len(rows) == 2 and rows[1]["error"].startswith("interrupted")
+    last = (tmp_path / "a.jsonl").read_text().splitlines()[-1]
+    assert json.loads(last)["interrupted"] is True
 
 
 @pytest.mark.parametrize("name", ["=1+1.txt", "+a.txt", "-a.txt", "@a.txt", "a\nb,Fake,1.txt"])

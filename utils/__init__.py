@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .run.api import detect
 
-__all__ = ["detect"]
+from .shared import VERSION as __version__
+
+__all__ = ["__version__", "detect"]
 
 
 def __getattr__(name: str) -> Any:

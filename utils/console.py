@@ -23,6 +23,7 @@ ONE_BLAS_THREAD = "OPENBLAS_NUM_THREADS", "1"
 
 _TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
+LOG_SECONDS = 30.0  # between two lines of progress in a log
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 1, 2, 130, 143
 
 
@@ -55,19 +56,32 @@ def print_result(line: str) -> None:
 
 
 def progress(items: Iterable, **options: Any) -> Any:
-    """A tqdm bar on stderr, rarely redrawn where stderr is a file; `LRNET_PROGRESS=0` hides it."""
+    """A tqdm bar on stderr; in a log, a line every half minute. `LRNET_PROGRESS=0` hides both."""
     from tqdm import tqdm
 
     if "desc" in options:
         options["desc"] = printable(options["desc"])
-    return tqdm(
-        items,
-        file=sys.stderr,
-        disable=os.environ.get("LRNET_PROGRESS") == "0",
-        mininterval=0.1 if sys.stderr.isatty() else 10,
-        dynamic_ncols=True,
-        **options,
-    )
+    hidden, terminal = os.environ.get("LRNET_PROGRESS") == "0", sys.stderr.isatty()
+    kind: Any = tqdm if terminal else _log_bar(tqdm)
+    return kind(items, file=sys.stderr, disable=hidden, dynamic_ncols=True, **options)
+
+
+def _log_bar(tqdm: Any) -> Any:
+    """A tqdm bar that writes lines, not one that is drawn over and over."""
+
+    class LogBar(tqdm):  # type: ignore[misc]
+        def __init__(self, *given: Any, **options: Any) -> None:
+            super().__init__(*given, mininterval=LOG_SECONDS, **options)
+
+        def display(self, *_: Any, **__: Any) -> None:
+            if self.n:  # not before there is something to tell
+                self.fp.write(f"{self}\n".lstrip())
+                self.fp.flush()
+
+        def close(self) -> None:
+            self.disable = True  # what is done is told by results, not by a bar
+
+    return LogBar
 
 
 @contextlib.contextmanager
@@ -85,6 +99,26 @@ def native_stderr_muted() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Adds the default to a help that does not tell it, as a user would type it."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text, default = action.help or "", action.default
+        told = "default" in text or "(" in text
+        if told or default in (None, argparse.SUPPRESS, False, True) or not action.option_strings:
+            return text
+        values = default if isinstance(default, list) else [default]
+        return f"{text} (default: {' '.join(map(str, values))})"
+
+
+def add_common_flags(parser: argparse.ArgumentParser) -> None:
+    """`--version`, and what prints a shell's completion."""
+    from .shared import VERSION
+
+    parser.add_argument("--version", action="version", version=f"lrnet {VERSION}")
+    add_completion(parser)
 
 
 def add_completion(parser: argparse.ArgumentParser) -> None:

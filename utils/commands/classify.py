@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from ..console import (
     EXIT_DONE,
     EXIT_FAILED,
-    add_completion,
+    HelpFormatter,
+    add_common_flags,
     notice,
     print_result,
     progress,
@@ -42,14 +43,16 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Tell deepfake videos from real ones by how the landmarks of the face move. "
         "Score: 0 = real, 1 = fake.",
+        formatter_class=HelpFormatter,
     )
     _add_inputs(parser)
     _add_weights(parser)
     _add_outputs(parser)
     add_cluster_flags(parser)
-    add_completion(parser)
+    add_common_flags(parser)
     given = parser.parse_args(arguments)
     check_cluster_flags(parser, given)
+    given.landmarks_path = [*(given.landmarks_path or []), *given.inputs] or None
     if given.threshold is not None and not 0 <= given.threshold <= 1:
         parser.error("--threshold must lie between 0 and 1")
     if given.workers < 1:
@@ -69,6 +72,7 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         "@list.txt with one of these a line "
         "(default: ./landmarks and ./landmarks_new)",
     )
+    add("inputs", nargs="*", type=location, metavar="FILE", help="the same as -i")
     add("--recursive", action="store_true", help="search folders below the given ones too")
     add(
         "-o",
@@ -169,7 +173,7 @@ def check_outputs(given: argparse.Namespace, inputs: list[Path]) -> None:
 def open_writers(
     given: argparse.Namespace, classifier: LandmarkClassifier, expected: list[Path]
 ) -> Iterator[list[ResultWriter]]:
-    """All that was asked for; what is not finished leaves no file behind."""
+    """All that was asked for; where the run ends early, with what was found until then."""
     from ..report.overlay import OverlayWriter
     from ..report.page import PageWriter
     from ..report.per_video import VideoFinder
@@ -180,7 +184,7 @@ def open_writers(
     head = classifier.name, classifier.threshold
     find_video = VideoFinder(given.videos)
     writers: list[ResultWriter] = []
-    failed = True
+    interrupted = True
     try:
         if given.jsonl != STDOUT:
             writers.append(LineWriter(print_result, expected))
@@ -198,28 +202,36 @@ def open_writers(
             folder, suffix = given.visualize_path, given.visualize_format
             writers.append(OverlayWriter(folder, suffix, find_video, run_apart))
         yield writers
-        failed = False
+        interrupted = False
     finally:
-        close_all(writers, failed)
+        close_all(writers, interrupted)
+        if interrupted:
+            _tell_interrupted(given)
 
 
-def close_all(writers: list[ResultWriter], failed: bool) -> None:
+def close_all(writers: list[ResultWriter], interrupted: bool) -> None:
     """Closes every writer, whatever one of them raises; the first error is raised in the end."""
     first: Exception | None = None
     for writer in writers:
         try:
-            writer.close(failed)
+            writer.close(interrupted)
         except Exception as error:
             first = first or error
     if first is not None:
         raise first
 
 
+def _tell_interrupted(given: argparse.Namespace) -> None:
+    written = [given.json, given.jsonl, given.csv, given.report and given.report / "index.html"]
+    kept = ", ".join(str(path) for path in written if path and str(path) != "-")
+    if kept:
+        notice(f"ended early; what was found until then is in {kept}")
+
+
 def main() -> int:
     given = parse_arguments()
     landmark_files, videos = find_inputs(given)
     check_outputs(given, [*landmark_files, *videos])
-    from ..landmark_files.io import output_names
     from ..run.api import default_extraction, detect_each
     from ..run.classification import load_landmark_classifier
     from ..weights.sets import PROJECT_WEIGHTS
@@ -235,7 +247,7 @@ def main() -> int:
             workers=given.workers,
             threads_each=threads_of_worker(given),
         )
-    expected = [*landmark_files, *(given.output_path / name for name in output_names(videos))]
+    expected = [*landmark_files, *videos]
     done = failed = 0
     with (
         open_executor(given, extraction) as executor,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..console import add_completion, notice, run_script
+from ..console import HelpFormatter, add_common_flags, notice, run_script
 from ..errors import InputError
 from ..locations import location
 from ..outputs import check_output_file, check_output_folder
@@ -24,7 +24,7 @@ NAME = "extract_landmarks"
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Extract calibrated face landmarks from videos, one text file a video.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     add = parser.add_argument
     add(
@@ -32,10 +32,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--input_path",
         nargs="+",
         type=location,
-        default=[Path("input")],
         help="folders of videos, video files, image sequences (frames/%%05d.png), addresses "
-        "(s3://bucket/folder), or @list.txt with one of these a line",
+        "(s3://bucket/folder), or @list.txt with one of these a line (default: input)",
     )
+    add("inputs", nargs="*", type=location, metavar="VIDEO", help="the same as -i")
     add(
         "-o",
         "--output_path",
@@ -138,9 +138,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help="calibrate landmarks found elsewhere, <video's stem>.csv (OpenFace) or .npz in DIR",
     )
     add_cluster_flags(parser)
-    add_completion(parser)
+    add_common_flags(parser)
     given = parser.parse_args(arguments)
     check_cluster_flags(parser, given)
+    given.input_path = [*(given.input_path or []), *given.inputs] or [Path("input")]
     if given.workers < 1:
         parser.error("--workers must be 1 or more")
     if given.precomputed and (given.fd or given.ld):

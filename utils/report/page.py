@@ -135,8 +135,8 @@ class PageWriter(PerVideoWriter):
             IndexRow(page, name, label, score, len(faces), printable(reasons[0]) if reasons else "")
         )
 
-    def finish(self) -> None:
-        self._write("index.html", "index.html.j2", rows=self._rows)
+    def finish(self, interrupted: bool = False) -> None:
+        self._write("index.html", "index.html.j2", rows=self._rows, interrupted=interrupted)
 
     def _part(self, face: VideoResult, video: Path | None) -> FacePart:
         if face.error is not None:

@@ -38,10 +38,9 @@ class PerVideoWriter:
             self._end_video()
         self._faces.append(result)
 
-    def close(self, failed: bool = False) -> None:
-        if not failed:
-            self._end_video()
-            self.finish()
+    def close(self, interrupted: bool = False) -> None:
+        self._end_video()
+        self.finish(interrupted)
 
     def _end_video(self) -> None:
         if self._faces:
@@ -52,8 +51,8 @@ class PerVideoWriter:
         """Takes the faces of one video, the main one first."""
         raise NotImplementedError
 
-    def finish(self) -> None:
-        """All videos are done."""
+    def finish(self, interrupted: bool = False) -> None:
+        """All videos are done, or those that were before the run was interrupted."""
 
 
 class VideoFinder:

@@ -32,34 +32,41 @@ class ResultWriter(Protocol):
 
     def add(self, result: VideoResult) -> None: ...
 
-    def close(self, failed: bool = False) -> None:
-        """Ends the output; what could not be finished leaves no file behind."""
+    def close(self, interrupted: bool = False) -> None:
+        """Ends the output; where the run was interrupted, with what was found and a mark."""
         ...
 
 
 class LineWriter(PerVideoWriter):
-    """A line a classified face: name (path where names meet), label, score, and why it is unclear;
-    after the faces of a video with several, a line for the video. Errors are left out.
+    """A line a classified face: name of what was given (path where names meet), label, score, and
+    why it is unclear; after the faces of a video with several, a line for the video. Errors are
+    left out.
 
     Args:
         tell: takes a line.
-        expected: the files whose results may come, for the width of the first column.
+        expected: the inputs whose results may come, for the width of the first column.
     """
 
     def __init__(self, print_result: Callable[[str], None], expected: Sequence[Path] = ()) -> None:
         super().__init__()
         self._tell = print_result
         self._times = Counter(path.name for path in expected)
-        self._width = max((len(self._name(path)) for path in expected), default=0)
+        self._width = max((len(self._shown(path)) for path in expected), default=0)
 
-    def _name(self, path: Path) -> str:
+    def _shown(self, path: Path) -> str:
         return printable(path.name if self._times[path.name] <= 1 else str(path))
+
+    def _name(self, result: VideoResult) -> str:
+        if result.source is None:
+            return self._shown(result.path)
+        number, _, count = result.face.partition(" of ")
+        return self._shown(result.source) + (f" face {number}" if count not in ("", "1") else "")
 
     def add(self, result: VideoResult) -> None:
         super().add(result)
         if result.error is None:
             why = f"  {result.reasons[0]}" if result.reasons else ""
-            name = f"{self._name(result.path):<{self._width}}"
+            name = f"{self._name(result):<{self._width}}"
             self._tell(f"{name}  {result.label:<7}  {result.score:.4f}{why}")
 
     def write_video(self, faces: Sequence[VideoResult]) -> None:
@@ -68,9 +75,6 @@ class LineWriter(PerVideoWriter):
             video = printable(faces[0].video or video_key(faces[0])[1])
             name = f"{video} ({len(faces)} faces)"
             self._tell(f"{name:<{self._width}}  {label}")
-
-    def close(self, failed: bool = False) -> None:
-        super().close()  # lines that were told stay told
 
 
 def result_as_dict(result: VideoResult) -> dict:
@@ -99,9 +103,10 @@ class JsonWriter:
         self._out.write(self._before + entry)
         self._before = ",\n"
 
-    def close(self, failed: bool = False) -> None:
-        self._out.write("\n ]\n}\n")
-        self._out.close(failed)
+    def close(self, interrupted: bool = False) -> None:
+        mark = ',\n "interrupted": true' if interrupted else ""
+        self._out.write(f"\n ]{mark}\n}}\n")
+        self._out.close()
 
 
 class JsonLinesWriter:
@@ -133,8 +138,10 @@ class JsonLinesWriter:
         except OSError as error:
             raise InputError(f"{self._path}: cannot be written ({error.strerror})") from None
 
-    def close(self, failed: bool = False) -> None:
-        if not failed:
+    def close(self, interrupted: bool = False) -> None:
+        if interrupted and self._file is not None:
+            self._write(json.dumps(self._head | {"interrupted": True}) + "\n")
+        elif not interrupted:
             self._write("")
         if self._path != STDOUT and self._file is not None:
             self._file.close()
@@ -162,8 +169,10 @@ class CsvWriter:
         }
         self._rows.writerow(row | texts)
 
-    def close(self, failed: bool = False) -> None:
-        self._out.close(failed)
+    def close(self, interrupted: bool = False) -> None:
+        if interrupted:
+            self._rows.writerow({"error": "interrupted: other inputs are not in this table"})
+        self._out.close()
 
 
 def _escape_cell(cell: str) -> str:
