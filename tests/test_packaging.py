@@ -1,5 +1,6 @@
 """`pip install .`: what a wheel holds, and that it runs where the checkout is not."""
 
+import re
 import subprocess
 import sys
 import sysconfig
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT
 
-LISTED = ("utils", "model_weights", "pyproject.toml", "requirements.txt", "README.md", "LICENSE")
+from utils.errors import InputError
+from utils.extras import needs
+
+LISTED = ("utils", "model_weights", "pyproject.toml", "README.md", "LICENSE")
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +40,29 @@ def test_a_wheel_holds_every_module_and_the_data_it_needs(wheel):
     assert {
         "lrnet/model_weights/manifest.yaml",
         "lrnet/model_weights/bundled/g1.weights.h5",
+        "lrnet/model_weights/occlusion/mouth.npz",
         "lrnet/report/templates/video.html.j2",
         "lrnet/FaceDetector/config/args_face_detector.yaml",
     } <= names
     assert not [name for name in names if name.startswith(("utils/", "tests/"))]
+
+
+def test_a_plain_install_brings_the_default_path_only(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [one for one in archive.namelist() if one.endswith("METADATA")]
+        lines = archive.read(name).decode().splitlines()
+    needed = [line for line in lines if line.startswith("Requires-Dist: ")]
+    plain = {re.match(r"[\w-]+", line.split()[1])[0] for line in needed if "extra" not in line}
+    assert {"numpy", "av", "ai-edge-litert"} <= plain
+    assert not plain & {"tensorflow", "keras", "torch", "torchvision", "face-alignment", "dlib-bin"}
+    extras = {line.split()[1] for line in lines if line.startswith("Provides-Extra: ")}
+    assert {"published", "fan", "retinaface", "dlib", "ray", "plot", "c2pa"} == extras
+
+
+def test_a_missing_library_is_one_line_that_names_the_extra():
+    complaint = r"--plot needs nonsense: pip install 'lrnet\[plot\]'"
+    with pytest.raises(InputError, match=complaint), needs("plot", "--plot"):
+        import nonsense  # noqa: F401
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from ..extras import needs
 from ..face_boxes import overlaps
 
 INPUT_PIXELS = 128
@@ -114,7 +115,8 @@ class TorchBlazeFace:
     """The weights that `face-alignment` downloads: `blazeface.pth` and `anchors.npy`."""
 
     def __init__(self, weights: Path, anchors: Path, device: str) -> None:
-        from face_alignment.detection.blazeface.blazeface_detector import BlazeFaceDetector
+        with needs("fan", "the BlazeFace of face-alignment"):
+            from face_alignment.detection.blazeface.blazeface_detector import BlazeFaceDetector
 
         self._detector = BlazeFaceDetector(
             device, path_to_detector=str(weights), path_to_anchor=str(anchors)

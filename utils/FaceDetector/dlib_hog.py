@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from ..extras import needs
+
 SEARCH_ROWS = 360  # height of the frame that is searched: faces from 80 rows of it up are found
 CLOSER_ROWS = 720  # searched when the first look finds nothing: faces from 40 rows of 360 up
 
@@ -21,7 +23,8 @@ class DlibHogDetector:
     searches_near = True
 
     def __init__(self) -> None:
-        import dlib
+        with needs("dlib", "the face detector dlib"):
+            import dlib
 
         self._detector = dlib.get_frontal_face_detector()
 

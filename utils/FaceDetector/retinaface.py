@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from ..errors import InputError
+from ..extras import needs
 from ..face_boxes import overlaps
 
 CONFIG = Path(__file__).resolve().parent / "config" / "args_face_detector.yaml"
@@ -175,7 +176,8 @@ class RetinaFaceDetector:
 
 
 def _load(path: Path, network: str):  # noqa: ANN202 - a torch module
-    import torch
+    with needs("retinaface", "the face detector retinaface"):
+        import torch
 
     try:
         from .retinaface_network import VARIANTS, RetinaFaceNetwork

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..extras import needs
 from ..face_boxes import box_of_landmarks
 from .interface import LandmarkDetection
 
@@ -26,7 +27,8 @@ class DlibPredictor:
     follows_faces = False
 
     def __init__(self, model: Path) -> None:
-        import dlib
+        with needs("dlib", "the landmark detector dlib"):
+            import dlib
 
         self._rectangle = dlib.rectangle
         self._predictor = dlib.shape_predictor(str(model))

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
+from ..extras import needs
 from ..face_boxes import box_of_landmarks
 from .interface import LandmarkDetection
 
@@ -37,8 +38,9 @@ class FanNetwork:
     """
 
     def __init__(self, weights: Path, device: str, precision: str = "fp32") -> None:
-        import torch
-        from face_alignment.models import FAN
+        with needs("fan", "the landmark detector fan"):
+            import torch
+            from face_alignment.models import FAN
 
         self._device = device
         self._network = FAN(4)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..console import printable
 from ..errors import InputError
+from ..extras import needs
 from ..verdict.results import VideoResult
 from ..verdict.words import format_time
 from .colours import score_rgb
@@ -34,7 +35,8 @@ class PlotWriter(PerVideoWriter):
         drawn = [face for face in faces if face.clips]
         if not drawn:
             return
-        from matplotlib.figure import Figure
+        with needs("plot", "--plot"):
+            from matplotlib.figure import Figure
 
         figure = Figure((INCHES, ROW_INCHES * len(drawn)), layout="constrained")
         rows = figure.subplots(len(drawn), 1, squeeze=False)[:, 0]

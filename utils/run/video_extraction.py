@@ -20,7 +20,7 @@ from ..calibration.calibrated_track import (
     face_crops,
     normalize_landmarks,
 )
-from ..console import progress
+from ..console import notice, progress
 from ..cores import Cores
 from ..errors import InputError
 from ..FaceDetector import make_face_detector
@@ -400,5 +400,9 @@ def _make_detectors(
 def _make_embedder(options: ExtractionOptions) -> FaceEmbedder | None:
     try:
         return FaceEmbedder(obtain_model(DLIB_EMBEDDING, options.model_weights))
-    except (InputError, ImportError):  # people are then not known again across gaps and cuts
+    except (InputError, ImportError):
+        notice(
+            "people are not known again across cuts and gaps, each part has a file of its own: "
+            "pip install 'lrnet[dlib]'"
+        )
         return None

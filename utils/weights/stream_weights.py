@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..extras import needs
 from ..limits import MAX_WEIGHT_BYTES, MAX_WEIGHT_ITEMS
 from .sets import GRU_LAST_STEP
 
@@ -154,7 +155,8 @@ def _only(found: dict[str, np.ndarray], pattern: str) -> np.ndarray:
 
 
 def _read_torch(path: Path, architecture: str) -> dict[str, list[np.ndarray]]:
-    import torch
+    with needs("fan", "a weight set of PyTorch"):
+        import torch
 
     state = torch.load(path, map_location="cpu", weights_only=True)
     if sum(value.numel() * value.element_size() for value in state.values()) > MAX_WEIGHT_BYTES:
