@@ -11,6 +11,8 @@ import pytest
 os.environ["LRNET_OFFLINE"] = "1"  # no test reaches for the network but those with a local server
 os.environ["LRNET_PROGRESS"] = "0"  # stderr is compared line by line
 
+from utils.console import speak
+
 PROJECT = Path(__file__).resolve().parent.parent
 REFERENCE = PROJECT.parent / "shared" / "reference"
 TRAINING = PROJECT.parent / "shared" / "training"
@@ -22,6 +24,12 @@ def reference(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"reference material is missing: {path}")
     return path
+
+
+@pytest.fixture(autouse=True)
+def speaking_as_a_script_does() -> None:
+    """Notices are printed, so that tests can read them."""
+    speak()
 
 
 @pytest.fixture

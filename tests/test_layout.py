@@ -22,6 +22,7 @@ STAGES = (
     ("run",),
     ("scaling",),
     ("commands",),
+    ("__main__",),
 )
 STAGE_OF = {room: number for number, rooms in enumerate(STAGES) for room in rooms}
 MODULES = sorted(path for path in UTILS.rglob("*.py") if path != UTILS / "__init__.py")

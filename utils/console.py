@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import os
 import signal
 import sys
 import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +43,24 @@ def printable(text: str) -> str:
     )
 
 
+# Whether notices and bars are drawn: a script's are, a program's that calls `detect` are logged.
+_speaks: ContextVar[bool] = ContextVar("speaks", default=False)
+
+
+def speak() -> None:
+    """From now on notices are printed and progress is drawn: this process is a script's."""
+    _speaks.set(True)
+
+
 def notice(message: str) -> None:
-    """Prints one line on stderr without breaking a progress bar."""
+    """One line for people: on stderr in a script, without breaking a progress bar; in any case to
+    the logger `lrnet`."""
     from tqdm import tqdm
 
-    tqdm.write(printable(message), file=sys.stderr)
+    line = printable(message)
+    logging.getLogger("lrnet").info(line)
+    if _speaks.get():
+        tqdm.write(line, file=sys.stderr)
 
 
 def print_result(line: str) -> None:
@@ -61,7 +76,8 @@ def progress(items: Iterable, **options: Any) -> Any:
 
     if "desc" in options:
         options["desc"] = printable(options["desc"])
-    hidden, terminal = os.environ.get("LRNET_PROGRESS") == "0", sys.stderr.isatty()
+    terminal = sys.stderr.isatty()
+    hidden = not _speaks.get() or os.environ.get("LRNET_PROGRESS") == "0"
     kind: Any = tqdm if terminal else _log_bar(tqdm)
     return kind(items, file=sys.stderr, disable=hidden, dynamic_ncols=True, **options)
 
@@ -163,6 +179,7 @@ def run_script(name: str, main: Callable[[], int]) -> int:
 
     A defect of the program itself is one line too, with the traceback under `LRNET_DEBUG=1`.
     """
+    speak()
     os.environ.setdefault(*ONE_BLAS_THREAD)
     for stream in ("stdout", "stderr"):  # None where the shell closed it
         if getattr(sys, stream) is None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from ..console import notice
 from ..inputs import list_files
@@ -63,23 +67,26 @@ def group_by_video(files: Sequence[Path]) -> list[Path]:
 
 
 def default_extraction(
-    output_path: Path, choose: Callable[[tuple[str, str]], str] | None = None, **more: Any
+    output_path: Path,
+    choose: Callable[[tuple[str, str]], str] | None = None,
+    tell: Callable[[str], None] = notice,
+    **more: Any,
 ) -> ExtractionOptions:
     """What `extract_landmarks.py` does without flags, its detectors at hand.
 
     Args:
         choose: where these detectors run; None: on a GPU of this machine, if there is one.
-        more: of `ExtractionOptions`.
+        tell: told what takes another detector's place; more: of `ExtractionOptions`.
 
     Raises:
         InputError: a detector cannot be had.
     """
-    detectors = choose_detectors(None, None, None, notice)
+    detectors = choose_detectors(None, None, None, tell)
     return ExtractionOptions(
         output_path=output_path,
         face_detector=detectors[0],
         landmark_detector=detectors[1],
-        device=choose(detectors) if choose else choose_device("auto", detectors, notice),
+        device=choose(detectors) if choose else choose_device("auto", detectors, tell),
         **more,
     )
 
@@ -147,33 +154,84 @@ def _classifier(weights: str, folder: Path, score: str | None, threshold: float 
     return load_landmark_classifier(weights, folder, score, threshold)
 
 
+Input = str | os.PathLike[str] | BinaryIO
+
+
 def detect(
-    inputs: str | Path | Sequence[str | Path],
+    inputs: Input | Sequence[Input],
     *,
     weights: str = AUTO,
     model_weights: Path = PROJECT_WEIGHTS,
     score: str | None = None,
     threshold: float | None = None,
-    landmarks_path: Path = Path("landmarks_new"),
+    landmarks_path: str | os.PathLike[str] | None = None,
     recursive: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Detection:
     """Tells fake videos from real ones. Networks and detectors are kept for the next call.
 
+    Nothing is printed and nothing is left in the working directory: notices go to the logger
+    `lrnet`, what takes another detector's place is warned of once.
+
     Args:
-        inputs: videos, landmark files, or folders or addresses of them.
+        inputs: videos, landmark files, folders or addresses of them, or videos as binary files.
         weights, model_weights, score, threshold: as the flags of `classify.py`.
-        landmarks_path: where landmarks of videos are written, or found if they are there already.
+        landmarks_path: where landmarks of videos are written, or found if they are there already;
+            None: a folder of the user's cache; for binary files, one that goes again.
         recursive: whether folders below folders are searched.
+        progress: told after each face how many inputs are done, and of how many.
 
     Returns:
         A result a face; its `error` tells why there is no label.
 
     Raises:
+        TypeError: an input is neither a path nor a binary file.
         InputError: an input does not exist, or weights or a detector cannot be had.
     """
-    named = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    landmark_files, videos = list_inputs([location(str(one)) for one in named], recursive)
-    classifier = _classifier(weights, Path(model_weights), score, threshold)
-    extraction = default_extraction(location(str(landmarks_path))) if videos else None
-    found = detect_each(landmark_files, videos, classifier, extraction)
-    return Detection(classifier.name, classifier.threshold, list(found))
+    named = [inputs] if isinstance(inputs, str | os.PathLike) or _is_file(inputs) else list(inputs)
+    with tempfile.TemporaryDirectory(prefix="lrnet-") as temporary:
+        paths = [_path_of(one, Path(temporary), number) for number, one in enumerate(named)]
+        landmark_files, videos = list_inputs(paths, recursive)
+        classifier = _classifier(weights, Path(model_weights), score, threshold)
+        output = _landmarks_folder(landmarks_path, named, Path(temporary))
+        extraction = None
+        if videos:
+            log = Path(temporary) / "log.txt"
+            extraction = default_extraction(output, tell=_warn_once, log_file=log)
+        found: list[VideoResult] = []
+        total, done = len(landmark_files) + len(videos), set()
+        for result in detect_each(landmark_files, videos, classifier, extraction):
+            found.append(result)
+            done.add(result.source or result.path)
+            if progress is not None:
+                progress(len(done), total)
+    return Detection(classifier.name, classifier.threshold, found)
+
+
+def _is_file(given: object) -> bool:
+    return hasattr(given, "read")
+
+
+def _path_of(given: object, folder: Path, number: int) -> Path:
+    """The path of an input; a binary file is copied into a folder."""
+    if isinstance(given, str | os.PathLike):
+        return location(os.fspath(given))
+    if not _is_file(given):
+        raise TypeError(f"{given!r} is neither a path nor a binary file")
+    copy = folder / f"{number}.video"
+    with copy.open("wb") as target:
+        shutil.copyfileobj(cast(BinaryIO, given), target)
+    return copy
+
+
+def _landmarks_folder(given: object, inputs: Sequence[object], temporary: Path) -> Path:
+    if given is not None:
+        return location(os.fspath(cast(str, given)))
+    if any(map(_is_file, inputs)):
+        return temporary / "landmarks"
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "lrnet" / "landmarks"
+
+
+@cache
+def _warn_once(message: str) -> None:
+    warnings.warn(message, stacklevel=2)

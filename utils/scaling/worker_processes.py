@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, cast
 
+from ..console import speak
 from ..errors import InputError
 from ..limits import REPORT_SECONDS
 from ..run.executor import Job, Start, WorkerDied
@@ -64,6 +65,7 @@ class _Worker(Generic[Job]):
 
 
 def _serve(work: Callable, start: Start, connection: Connection) -> None:
+    speak()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and terminates us
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unwinds, so partial files go
     if start is not None:
