@@ -68,8 +68,11 @@ weights: made-fakes
 # The third stream and the rules of decision, from a list of labelled videos and their files.
 texture: $(VENV)/development
 	$(RUN) -m training.corpus --list $(TRACKS)/videos.tsv --videos $(VIDEOS) --output datasets/corpus
+	$(RUN) -m training.corpus --list $(TRACKS)/videos.tsv --videos $(VIDEOS) --output datasets/changed --changed
+	$(RUN) -m training.occlusion --list $(TRACKS)/videos.tsv --videos $(VIDEOS) --corpus datasets/corpus \
+	    --output model_weights/occlusion
 	$(RUN) -m training.texture_stream --list $(TRACKS)/videos.tsv --corpus datasets/corpus \
-	    --tracks $(TRACKS) --output model_weights/bundled
+	    --changed datasets/changed --tracks $(TRACKS) --output model_weights/bundled
 	$(RUN) -m training.decision
 
 cross-validation: made-fakes

@@ -1,6 +1,8 @@
 """The rules and figures of the bundled set are those that `training.decision` makes."""
 
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from conftest import PROJECT
@@ -9,7 +11,9 @@ pytest.importorskip("sklearn", reason="scikit-learn is missing: requirements-dev
 
 from training.decision import areas, decided, labels_by_family, read_columns, rule
 from training.texture_stream import TABLE
-from utils.weights.sets import BUNDLED, read_manifest
+from utils.verdict.results import VideoResult, strength_of
+from utils.verdict.words import describe_strength
+from utils.weights.sets import BUNDLED, DecisionRule, read_manifest
 
 CARD = (PROJECT / "model_weights" / "README.md").read_text(encoding="utf-8")
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -59,3 +63,39 @@ def test_few_real_tracks_of_any_length_are_called_fake(columns, fitted):
 def test_no_document_names_another_share_of_wrong_accusations():
     security = (PROJECT / "SECURITY.md").read_text(encoding="utf-8")
     assert re.search(r"at most 3 % of real videos", security)
+
+
+@pytest.mark.parametrize(
+    ("score", "fake", "share"), [(0.95, True, 0.005), (0.7, True, 0.1), (0.3, True, None)]
+)
+def test_a_score_is_weighed_by_how_many_others_had_it(score, fake, share):
+    rule = DecisionRule((1.0,), 0, ((0, 0.3, 0.8),), None, ((0.66, 0.1), (0.93, 0.005)), ())
+    assert rule.share_of_others(score, fake) == share
+
+
+@pytest.mark.parametrize(
+    ("share", "word"), [(0.005, "strong"), (0.01, "strong"), (0.03, "moderate"), (0.1, "weak")]
+)
+def test_the_rarer_such_a_score_is_among_others_the_stronger_is_the_evidence(share, word):
+    assert strength_of(share) == word and strength_of(None) is None
+
+
+def test_the_manifest_weighs_scores_as_was_measured(fitted):
+    for name, declared in read_manifest().sets[BUNDLED].rules.items():
+        made, scores = fitted[name]
+        assert [list(one) for one in declared.real_above] == made["real_above"]
+        assert [list(one) for one in declared.fake_below] == made["fake_below"]
+        assert all(0 < score < 1 for score, _ in declared.real_above)
+        assert len(scores) > 1000
+
+
+def test_a_sentence_says_what_the_evidence_is_worth():
+    face = VideoResult("a.txt", Path("a.txt"), label="Fake", score=0.95)
+    face = replace(face, strength="strong", leaning="Fake", share_of_others=0.005)
+    assert describe_strength(face) == (
+        "Strong evidence: of 1000 real videos from sources that the model never saw, at most 5 had "
+        "as high a score."
+    )
+    unclear = replace(face, leaning="Real", label="Unclear", reasons=["short"], strength="weak")
+    assert "Weak evidence for Real, which decides nothing" in describe_strength(unclear)
+    assert describe_strength(replace(face, strength=None)) == ""

@@ -26,8 +26,8 @@ from utils.console import EXIT_DONE, print_result, run_script
 
 LENGTHS = (0.0, 4.0, 8.0)  # seconds from which a band holds
 MAX_FALSE_ALARMS = 0.03  # share of real tracks called Fake, in each class of length
-MIN_RIGHT = 0.88  # share of the decided that are right
-MIN_REAL_RIGHT = 0.82  # share of those called Real that are
+SHARES = (0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 0.005)  # of a class, by which a score is weighed
+MIN_RIGHT, MIN_LABEL_RIGHT = 0.88, 0.8  # of what is decided; of what has one label
 MATCH_FPS, MATCH_FACE, MATCH_FRAME = 1.5, 1.35, 1.65  # difference; ratios
 SIMILARITY_QUANTILE = 0.01  # of the tracks: what is less like anything learned is not judged
 Columns = dict[str, np.ndarray]
@@ -125,26 +125,23 @@ def fit(values: np.ndarray, columns: Columns) -> tuple[np.ndarray, float]:
 
 
 def band(scores: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
-    """Below the first Real, from the second on Fake: as far apart as it takes that few real ones
-    are called Fake and most of what is decided is right."""
-    highs = np.round(np.arange(0.5, 0.991, 0.01), 2)
-    lows = np.round(np.arange(0.5, 0.009, -0.01), 2)
-
-    def fakes_right(high: float) -> bool:
-        called = scores >= high
-        few = (called & ~fake).sum() <= MAX_FALSE_ALARMS * (~fake).sum()
-        return few and (not called.any() or fake[called].mean() >= MIN_RIGHT)
-
-    high = next((float(one) for one in highs if fakes_right(one)), 0.99)
-
-    def reals_right(low: float) -> bool:
-        real = scores < low
-        right = (real & ~fake).sum() + ((scores >= high) & fake).sum()
-        enough = right >= MIN_RIGHT * (real | (scores >= high)).sum()
-        return enough and (not real.any() or (~fake[real]).mean() >= MIN_REAL_RIGHT)
-
-    low = next((float(one) for one in lows if reals_right(one)), 0.01)
-    return low, high
+    """Below the first Real, from the second on Fake: the two by which most is decided, while few
+    real ones are called Fake and most of what is decided is right, of either label and together."""
+    best, most = (0.01, 0.99), 0
+    for high in np.round(np.arange(0.5, 0.991, 0.01), 2):
+        called_fake = scores >= high
+        if (called_fake & ~fake).sum() > MAX_FALSE_ALARMS * (~fake).sum():
+            continue
+        for low in np.round(np.arange(0.01, 0.501, 0.01), 2):
+            called_real = scores < low
+            decided = called_fake | called_real
+            right = (called_fake & fake) | (called_real & ~fake)
+            parts = [(called_fake, MIN_LABEL_RIGHT), (called_real, MIN_LABEL_RIGHT)]
+            parts.append((decided, MIN_RIGHT))
+            fine = all(not of.any() or right[of].mean() >= least for of, least in parts)
+            if fine and decided.sum() > most:
+                best, most = (float(low), float(high)), int(decided.sum())
+    return best
 
 
 def rule(values: np.ndarray, columns: Columns) -> tuple[dict, np.ndarray]:
@@ -158,7 +155,12 @@ def rule(values: np.ndarray, columns: Columns) -> tuple[dict, np.ndarray]:
         bands.append([start, *band(scores[chosen], columns["fake"][chosen])])
     for shorter, longer in zip(bands[-2::-1], bands[:0:-1], strict=True):  # no laxer than longer
         shorter[1:] = [min(shorter[1], longer[1]), max(shorter[2], longer[2])]
-    made = {"slopes": [round(float(one), 4) for one in slopes], "offset": round(offset, 4)}
+    made: dict = {"slopes": [round(float(one), 4) for one in slopes], "offset": round(offset, 4)}
+    fake = columns["fake"]
+    real_above = [(float(np.quantile(scores[~fake], 1 - share)), share) for share in SHARES]
+    fake_below = [(float(np.quantile(scores[fake], share)), share) for share in SHARES]
+    for name, found in (("real_above", real_above), ("fake_below", fake_below)):
+        made[name] = [[round(score, 3), share] for score, share in found]
     return made | {"bands": bands}, scores
 
 

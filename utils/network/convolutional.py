@@ -18,7 +18,7 @@ CONVOLUTIONAL_UNITS = 128  # channels, where a set does not say
 KERNEL = 5  # frames
 DILATIONS = (1, 2, 3)
 NORM_EPSILON, DEVIATION_EPSILON = 1e-5, 1e-4
-VALUES_AT_ONCE = 1 << 21  # of a hidden layer: 8 MB, so that a batch stays near the processor
+VALUES_AT_ONCE = 1 << 16  # of a hidden layer: what a convolution reads of it fits a core's cache
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,26 @@ def _normalize(values: np.ndarray, gamma: np.ndarray, beta: np.ndarray) -> np.nd
     return centred / np.sqrt(variance + np.float32(NORM_EPSILON)) * gamma + beta
 
 
+# Abramowitz and Stegun, 7.1.26: the error function to 1.5e-7; importing SciPy's takes as long as
+# classifying five faces.
+_ERF = np.array([1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592], np.float32)
+_ERF_SCALE = np.float32(0.3275911)
+
+
 def _gelu(values: np.ndarray) -> np.ndarray:
     """x times the normal distribution function of x (Hendrycks and Gimpel, 2016)."""
-    from scipy.special import ndtr
-
-    return values * ndtr(values)
+    size = np.abs(values)
+    size *= np.float32(np.sqrt(0.5))
+    term = 1 / (1 + _ERF_SCALE * size)
+    series = _ERF[0] * term
+    for coefficient in _ERF[1:]:
+        series += coefficient
+        series *= term
+    np.square(size, out=size)
+    np.exp(np.negative(size, out=size), out=size)
+    series *= size  # 1 - erf(|x| / sqrt(2))
+    series *= 0.5
+    return np.where(values > 0, values - values * series, values * series)
 
 
 def load_convolutional_stream(

@@ -23,7 +23,13 @@ from ..verdict.reliability import (
     measurement_table,
 )
 from ..verdict.results import ClipScore, VideoResult, video_label
-from ..verdict.words import CAVEAT, describe_stream, describe_verdict, format_time
+from ..verdict.words import (
+    CAVEAT,
+    describe_stream,
+    describe_strength,
+    describe_verdict,
+    format_time,
+)
 from ..weights.downloads import checksum
 from ..weights.sets import WeightSet
 from .colours import score_rgb
@@ -60,6 +66,7 @@ class FacePart:
 
     result: VideoResult
     verdict: str
+    strength: str = ""
     clips: Sequence[Span] = ()
     segments: Sequence[Span] = ()
     cuts: Sequence[float] = ()
@@ -146,6 +153,7 @@ class PageWriter(PerVideoWriter):
         return FacePart(
             face,
             describe_verdict(face),
+            describe_strength(face),
             timeline.clips,
             timeline.segments,
             timeline.cuts,

@@ -13,10 +13,10 @@ from ..landmark_files.header import LandmarkHeader
 from ..landmark_files.io import read_landmarks
 from ..network.classifiers import Classifier, load_classifier, max_family_probability
 from ..shared import FAKE_THRESHOLD, FAMILIES
-from ..verdict.decision import Evidence, decide
+from ..verdict.decision import Decision, Evidence, decide
 from ..verdict.reliability import face_measurements, out_of_range_reasons
-from ..verdict.results import UNCLEAR, ClipScore, VideoResult
-from ..verdict.scores import clip_scores, mean_evidence
+from ..verdict.results import FAKE, REAL, UNCLEAR, ClipScore, VideoResult, strength_of
+from ..verdict.scores import clip_scores, leans_to_fake, mean_evidence
 from ..weights.sets import AUTO, BUNDLED, WeightSet, read_manifest
 from .face_clips import FaceClips, read_clips
 
@@ -72,10 +72,11 @@ class LandmarkClassifier:
         texture = machine(face.figures) if machine is not None and len(face.figures) else None
         evidence = Evidence(g1, g2, frames, frames.sum() / face.fps, texture)
         decision = decide(evidence, weights, self._method, self.threshold)
-        reasons = decision.reasons
+        outside: list[str] = []
         if weights.unclear is not None:
             measured = face_measurements(face.track.header, face.fps, face.liveliness)
-            reasons = out_of_range_reasons(measured, weights) or reasons
+            outside = out_of_range_reasons(measured, weights)
+        reasons = outside or decision.reasons
         clips = _clips(face, g1, g2, decision.g3)
         by_family = mean_evidence(g1, g2, frames)
         return VideoResult(
@@ -95,7 +96,18 @@ class LandmarkClassifier:
             streams=decision.streams,
             band=decision.band,
             track=face.track if self.keep_tracks else None,
+            **({} if outside else _weight_of(decision)),
         )
+
+
+def _weight_of(decision: Decision) -> dict[str, Any]:
+    """How much the evidence weighs, and for which label it speaks."""
+    strength = strength_of(decision.share_of_others)
+    if strength is None or decision.band is None:
+        return {}
+    leaning = FAKE if leans_to_fake(decision.score, decision.band) else REAL
+    others = decision.share_of_others
+    return {"strength": strength, "leaning": leaning, "share_of_others": others}
 
 
 def _clips(

@@ -10,7 +10,7 @@ from ..network.classifiers import probability
 from ..weights.sets import STREAMS, TEXTURE, WeightSet
 from .reliability import abstain_reasons, reasons_by_rule
 from .results import FAKE, REAL
-from .scores import mean_evidence, stream_scores, video_score
+from .scores import leans_to_fake, mean_evidence, stream_scores, video_score
 
 LANDMARK_RULE, TEXTURE_RULE = "landmarks", "texture"  # of a set's rules
 
@@ -41,6 +41,7 @@ class Decision:
         label: Fake or Real; it counts where there are no reasons against it.
         band: scores that do not decide, where the set has such.
         streams: that the score rests on; g3: (clips of g3,) in [0, 1], where it was read.
+        share_of_others: of `DecisionRule.share_of_others`, for the side to which the score leans.
     """
 
     label: str
@@ -49,6 +50,7 @@ class Decision:
     reasons: list[str]
     streams: list[str]
     g3: np.ndarray | None = None
+    share_of_others: float | None = None
 
 
 def decide(evidence: Evidence, weights: WeightSet, method: str, threshold: float) -> Decision:
@@ -76,4 +78,6 @@ def _by_rules(evidence: Evidence, weights: WeightSet) -> Decision:
         streams.append(TEXTURE)
     score, band = rule.score(said), rule.band(evidence.seconds)
     label = FAKE if score >= band[1] else REAL
-    return Decision(label, score, band, reasons_by_rule(score, band, similarity, rule), streams, g3)
+    reasons = reasons_by_rule(score, band, similarity, rule)
+    others = rule.share_of_others(score, leans_to_fake(score, band))
+    return Decision(label, score, band, reasons, streams, g3, others)

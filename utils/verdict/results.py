@@ -51,6 +51,9 @@ class VideoResult:
         band: scores between which this face would be Unclear, where the set has such a band.
         left_out: faces of the video that have no file, and why, as its header tells.
         header: of the file; track: what was read of it, where the writers ask for it.
+        strength: of the evidence, `strong`, `moderate` or `weak`; None where it says nothing or was
+            not measured. leaning: the label that it speaks for. share_of_others: of real faces with
+            as high a score, of fakes with as low a one, in the measurement of the set.
         error: the reason why there is no label, or None.
     """
 
@@ -72,9 +75,23 @@ class VideoResult:
     band: tuple[float, float] | None = None
     clips: list[ClipScore] = field(default_factory=list)
     left_out: str = ""
+    strength: str | None = None
+    leaning: str | None = None
+    share_of_others: float | None = None
     error: str | None = None
     header: LandmarkHeader = field(default_factory=LandmarkHeader, repr=False)
     track: LandmarkTrack | None = field(default=None, repr=False, compare=False)
+
+
+# The share of others with such a score, at most, and the word for evidence of that strength.
+STRENGTHS = ((0.01, "strong"), (0.03, "moderate"), (0.2, "weak"))
+
+
+def strength_of(share_of_others: float | None) -> str | None:
+    """The word for evidence, or None where it is no evidence."""
+    if share_of_others is None:
+        return None
+    return next((word for most, word in STRENGTHS if share_of_others <= most), None)
 
 
 def video_label(faces: Sequence[VideoResult]) -> str | None:

@@ -9,6 +9,11 @@ from ..network.clips import mean_over_frames
 from ..shared import FAKE_THRESHOLD
 
 
+def leans_to_fake(score: float, band: tuple[float, float]) -> bool:
+    """To which side of a band a score is nearer."""
+    return score >= sum(band) / 2
+
+
 def clip_scores(g1: np.ndarray, g2: np.ndarray) -> np.ndarray:
     """(clips,): the mean of the streams' probabilities, each of its likeliest family."""
     return (max_family_probability(g1) + max_family_probability(g2)) / 2

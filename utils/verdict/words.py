@@ -30,6 +30,21 @@ def describe_verdict(face: VideoResult) -> str:
     return "There is no verdict."
 
 
+def describe_strength(face: VideoResult) -> str:
+    """What the evidence is worth: how often others had such a score; empty where that is not
+    known."""
+    if face.strength is None or face.share_of_others is None:
+        return ""
+    others, end = ("real", "as high") if face.leaning == FAKE else ("fake", "as low")
+    start = f"{face.strength.capitalize()} evidence"
+    if face.reasons:
+        start += f" for {face.leaning}, which decides nothing"
+    return (
+        f"{start}: of 1000 {others} videos from sources that the model never saw, at most "
+        f"{1000 * face.share_of_others:.0f} had {end} a score."
+    )
+
+
 def describe_stream(stream: str, clips: Sequence[ClipScore]) -> str:
     """One sentence on what a stream (`g1`, `g2` or `g3`) saw."""
     values = [getattr(clip, stream) for clip in clips]

@@ -43,12 +43,25 @@ class DecisionRule:
         bands: seconds of the face from which a band holds, its lower and its upper end: below the
             lower a score is Real, from the upper on Fake. Short tracks need stronger evidence.
         similarity: least similarity of a face's texture to anything learned, or None.
+        real_above: scores, and the share of real tracks of unseen sources with as high a score;
+            fake_below: scores, and the share of fakes with as low a one.
     """
 
     slopes: tuple[float, ...]
     offset: float
     bands: tuple[tuple[float, float, float], ...]
     similarity: float | None = None
+    real_above: tuple[tuple[float, float], ...] = ()
+    fake_below: tuple[tuple[float, float], ...] = ()
+
+    def share_of_others(self, score: float, fake: bool) -> float | None:
+        """The share of real tracks with as high a score, for a fake, or of fakes with as low a one,
+        for a real face, as far as it was measured; None where it is not that small."""
+        if fake:
+            shares = [share for least, share in self.real_above if score >= least]
+        else:
+            shares = [share for most, share in self.fake_below if score <= most]
+        return min(shares, default=None)
 
     def score(self, evidence: Sequence[float]) -> float:
         """In [0, 1], from the evidence of the streams."""
@@ -249,7 +262,11 @@ def _rule(entry: dict) -> DecisionRule:
         raise ValueError("a rule has one or two slopes, and bands within 0 and 1")
     similarity = entry.get("similarity")
     least = None if similarity is None else float(similarity)
-    return DecisionRule(slopes, float(entry["offset"]), bands, least)
+    shares = [
+        tuple((float(score), float(share)) for score, share in entry.get(key, ()))
+        for key in ("real_above", "fake_below")
+    ]
+    return DecisionRule(slopes, float(entry["offset"]), bands, least, *shares)
 
 
 def _range(pair: Any) -> tuple[float | None, float | None]:
