@@ -1,4 +1,5 @@
 import cv2
+import make_golden
 import numpy as np
 import pytest
 from conftest import reference
@@ -136,3 +137,12 @@ def test_a_still_face_is_trusted_and_stays(random):
 
 def test_normalized_landmarks_run_from_minus_one_to_one():
     assert normalize(np.array([0, 200, 400])).tolist() == [-1, 0, 1]
+
+
+@pytest.mark.parametrize("crop", ["stable", "per-frame"])
+def test_calibration_of_our_own_sample_stays_as_it_is(crop):
+    with np.load(make_golden.GOLDEN) as golden:
+        landmarks, expected = golden["landmarks"], golden[crop.replace("-", "_")]
+    ours = make_golden.calibrated(landmarks, make_golden.first_frames(), crop)
+    off = np.abs(ours - expected)
+    assert (off < 1e-9).mean() >= 0.999 and off.max() <= 0.005

@@ -139,3 +139,25 @@ def test_a_cut_during_a_flash_is_a_cut(random):
     film = [first] * 30 + [np.full_like(first, 250)] * 2 + [255 - second] * 30
     frames = [TimedFrame(picture, number / 25) for number, picture in enumerate(film)]
     assert any([frame.begins_shot for frame in mark_shots(frames)][28:34])
+
+
+def brightened(picture: np.ndarray, share: float) -> np.ndarray:
+    return (picture * (1 - share) + 255 * share).astype(np.uint8)
+
+
+@pytest.mark.parametrize("frames", [4, 8, 12])
+def test_a_fade_to_white_and_back_is_no_cut(random, frames):
+    picture = cv2.GaussianBlur(random.integers(0, 200, (90, 160, 3)).astype(np.uint8), (0, 0), 5)
+    there = [brightened(picture, number / frames) for number in range(1, frames + 1)]
+    film = [picture] * 25 + there + there[::-1] + [picture] * 25
+    shown = [TimedFrame(one, number / 25) for number, one in enumerate(film)]
+    assert [frame.begins_shot for frame in mark_shots(shown)] == [True] + [False] * (len(film) - 1)
+
+
+def test_a_photographers_burst_is_no_cut(random):
+    picture = cv2.GaussianBlur(random.integers(0, 200, (90, 160, 3)).astype(np.uint8), (0, 0), 5)
+    film = [picture] * 60
+    for number in (25, 26, 30, 31, 35, 36):
+        film[number] = brightened(picture, 0.85)
+    shown = [TimedFrame(one, number / 25) for number, one in enumerate(film)]
+    assert sum(frame.begins_shot for frame in mark_shots(shown)) == 1
