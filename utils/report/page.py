@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -114,7 +112,6 @@ class PageWriter(PerVideoWriter):
         self._names = FileNames()
         self._names.reserve("index")
         self._rows: list[IndexRow] = []
-        self._command = printable(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]))
 
     def write_video(self, faces: Sequence[VideoResult]) -> None:
         video = self._find_video(faces[0])
@@ -192,7 +189,6 @@ class PageWriter(PerVideoWriter):
             "script": script,
             "script_hash": f"sha256-{digest}",
             "version": VERSION,
-            "command": self._command,
             "weights": self._weights,
             "caveat": CAVEAT,
         }

@@ -25,8 +25,8 @@ _TOO_MUCH = {
     "fps": "{value:.3g} frames per second, maximum {bound:.3g}",
     "yaw": "head yaw {value:.0f} degrees, maximum {bound:.0f}",
     "pitch": "head pitch {value:.0f} degrees, maximum {bound:.0f}",
-    "covered_mouth": "mouth covered (sure to {value:.2f}, maximum {bound:.2f})",
-    "covered_eyes": "eyes covered (sure to {value:.2f}, maximum {bound:.2f})",
+    "covered_mouth": "mouth covered: confidence {value:.2f}, maximum {bound:.2f}",
+    "covered_eyes": "eyes covered: confidence {value:.2f}, maximum {bound:.2f}",
     "outside_frame": "{value:.0%} of the landmarks outside of the frame, maximum {bound:.0%}",
 }
 

@@ -1,4 +1,8 @@
 "use strict";
+// What is folded on the screen is printed.
+addEventListener("beforeprint", () => {
+  for (const details of document.querySelectorAll("details")) details.open = true;
+});
 // The timeline: what the pointer or the keyboard is on is told below it; arrows go from clip to clip.
 for (const timeline of document.querySelectorAll(".timeline")) {
   const told = timeline.querySelector("output");
