@@ -6,7 +6,7 @@ from pathlib import Path
 UTILS = Path(__file__).resolve().parent.parent / "utils"
 # From the first stage to the last; a stage imports from itself and from earlier ones.
 STAGES = (
-    ("errors", "extras", "limits", "shared"),
+    ("errors", "extras", "limits", "processes", "shared"),
     ("locations",),
     ("console", "cores", "face_boxes", "inputs", "outputs", "rigid_motion", "atomic_write"),
     ("texture",),

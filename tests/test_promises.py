@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from conftest import PROJECT, write_video
 
+from utils import processes
 from utils.atomic_write import AtomicFile, partial_path
 from utils.commands.classify import close_all
 from utils.errors import InputError
@@ -421,3 +422,18 @@ def test_a_partial_file_is_not_written_through_a_link(tmp_path, monkeypatch):
     with pytest.raises(InputError):
         AtomicFile(tmp_path / "a.txt")
     assert (tmp_path / "theirs").read_text() == "theirs"
+
+
+def test_what_a_killed_process_fetched_goes_with_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes.tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    mine, theirs = processes.machine(), "0" * 8
+    stale = tmp_path / f"lrnet-fetched-{mine}-{ended.pid}-abc"
+    others = [tmp_path / f"lrnet-fetched-{theirs}-{ended.pid}-abc", tmp_path / "lrnet-other"]
+    for folder in (stale, *others):
+        folder.mkdir()
+        (folder / "clip.mp4").touch()
+    with processes.temporary_folder() as folder:
+        assert not stale.exists() and all(one.exists() for one in others)
+        assert f"-{os.getpid()}-" in folder

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import platform
 import re
 import secrets
 import shutil
@@ -14,6 +12,7 @@ from pathlib import Path
 
 from .errors import InputError
 from .locations import is_remote, upload
+from .processes import machine, runs
 
 _PARTIAL = re.compile(r"\.lrnet-[0-9a-f]{16}-([0-9a-f]{8})-(\d+)\.partial")
 
@@ -22,7 +21,7 @@ def partial_path(path: Path) -> Path:
     """Where this process writes a file before it gives it its name: beside it, hidden, by a name
     that nobody can guess, and no longer than the shortest limit of names; the suffix stays, since
     encoders go by it."""
-    name = f".lrnet-{secrets.token_hex(8)}-{_machine()}-{os.getpid()}.partial"
+    name = f".lrnet-{secrets.token_hex(8)}-{machine()}-{os.getpid()}.partial"
     return path.with_name(name + (path.suffix if len(path.suffix) <= 8 else ""))
 
 
@@ -31,31 +30,8 @@ def remove_stale_partials(folder: Path) -> None:
     with contextlib.suppress(OSError):
         for path in folder.iterdir():
             match = _PARTIAL.match(path.name)
-            if match and match[1] == _machine() and not _runs(int(match[2])):
+            if match and match[1] == machine() and not runs(int(match[2])):
                 path.unlink(missing_ok=True)
-
-
-def _digest(name: str, digits: int) -> str:
-    return hashlib.sha256(os.fsencode(name)).hexdigest()[:digits]
-
-
-def _machine() -> str:
-    """Of this machine since it started, and of this container: where a process number holds."""
-    parts = [platform.node()]
-    with contextlib.suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
-        parts.append(os.readlink("/proc/self/ns/pid"))  # noqa: PTH115 - it is no path
-    return _digest(" ".join(parts), 8)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:  # another user's
-        pass
-    return True
 
 
 class AtomicFile:

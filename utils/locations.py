@@ -7,7 +7,6 @@ fetched to a folder of its own and goes when it was used.
 from __future__ import annotations
 
 import re
-import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from .errors import InputError
+from .processes import temporary_folder
 
 STREAMED = ("rtsp", "rtmp", "rtmps", "srt", "udp", "rtp", "mms")
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://")
@@ -87,7 +87,7 @@ def local_copy(place: Path) -> Iterator[Path]:
     if not is_remote(place):
         yield place
         return
-    with tempfile.TemporaryDirectory(prefix="lrnet-fetched-") as folder:
+    with temporary_folder() as folder:
         copy = Path(folder) / place.name
         with storage_errors(place, "read"):
             _storage(place).get_file(_key(place), str(copy))
