@@ -26,6 +26,29 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         description="Extract calibrated face landmarks from videos, one text file a video.",
         formatter_class=HelpFormatter,
     )
+    _add_files(parser)
+    _add_method(parser)
+    _add_run(parser)
+    add_cluster_flags(parser)
+    add_common_flags(parser)
+    given = parser.parse_args(arguments)
+    check_cluster_flags(parser, given)
+    given.input_path = [*(given.input_path or []), *given.inputs] or [Path("input")]
+    if given.workers < 1:
+        parser.error("--workers must be 1 or more")
+    if given.precomputed and (given.fd or given.ld):
+        parser.error("--precomputed takes landmarks as they are; leave --fd and --ld out")
+    for name in ("detect_every", "faces", "timeout"):
+        if getattr(given, name) < 0:
+            parser.error(f"--{name} must be 0 or more")
+    if given.max_faces < 1:
+        parser.error("--max_faces must be 1 or more")
+    if not 0 < given.fps <= 1000:
+        parser.error("--fps must lie between 0 and 1000")
+    return given
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "-i",
@@ -58,6 +81,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         default=Path("landmark_logs.txt"),
         help="one line is appended for each video",
     )
+
+
+def _add_method(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--fd",
         choices=FACE_DETECTORS,
@@ -112,6 +139,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         action="store_false",
         help="measure no texture: the verdict then rests on landmarks alone",
     )
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
     add("--precision", choices=PRECISIONS, default="fp32", help="what FAN computes in")
     add("--workers", type=int, default=1, metavar="N", help="videos extracted at the same time")
@@ -137,23 +168,6 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar="DIR",
         help="calibrate landmarks found elsewhere, <video's stem>.csv (OpenFace) or .npz in DIR",
     )
-    add_cluster_flags(parser)
-    add_common_flags(parser)
-    given = parser.parse_args(arguments)
-    check_cluster_flags(parser, given)
-    given.input_path = [*(given.input_path or []), *given.inputs] or [Path("input")]
-    if given.workers < 1:
-        parser.error("--workers must be 1 or more")
-    if given.precomputed and (given.fd or given.ld):
-        parser.error("--precomputed takes landmarks as they are; leave --fd and --ld out")
-    for name in ("detect_every", "faces", "timeout"):
-        if getattr(given, name) < 0:
-            parser.error(f"--{name} must be 0 or more")
-    if given.max_faces < 1:
-        parser.error("--max_faces must be 1 or more")
-    if not 0 < given.fps <= 1000:
-        parser.error("--fps must lie between 0 and 1000")
-    return given
 
 
 def main() -> int:
