@@ -289,6 +289,18 @@ def test_links_and_folders_are_counted_as_what_they_are(tmp_path):
     assert lines == [f"{tmp_path}: 1 links that lead nowhere skipped"]
 
 
+def test_linked_folders_are_told_where_folders_below_are_searched(tmp_path):
+    (tmp_path / "in" / "below").mkdir(parents=True)
+    (tmp_path / "in" / "below" / "a.mp4").touch()
+    (tmp_path / "in" / "linked").symlink_to(tmp_path / "in" / "below")
+    lines = []
+    files = list_files(
+        [tmp_path / "in"], lambda p: p.suffix == ".mp4", "", True, notice=lines.append
+    )
+    assert files == [tmp_path / "in" / "below" / "a.mp4"]
+    assert len(lines) == 1 and "1 linked folders not searched" in lines[0]
+
+
 def test_a_live_stream_is_told_what_to_do():
     with pytest.raises(InputError, match="record it to a file"):
         location("rtsp://camera/stream")

@@ -42,6 +42,7 @@ def list_files(
     recursive: bool = False,
     exists: Callable[[Path], bool] = lambda path: path.exists(),
     notice: Callable[[str], None] = lambda line: None,
+    tell_others: bool = True,
 ) -> list[Path]:
     """Files that are named, and those in named folders that belong; each once, folders sorted.
 
@@ -50,7 +51,8 @@ def list_files(
         if_none: what to tell of a folder without any.
         recursive: whether the folders below a folder are searched too.
         exists: whether something that is no folder can be read.
-        notice: told, in a line a folder, how many of its files do not belong.
+        notice: told, a line a folder, of links that are not followed and, with `tell_others`, how
+            many of its files do not belong.
 
     Raises:
         InputError: an input does not exist, or a folder holds no file that belongs.
@@ -58,7 +60,7 @@ def list_files(
     files: list[Path] = []
     for given in named_inputs(inputs):
         with storage_errors(given, "listed"):
-            files += _files_of(given, belongs, if_none, recursive, exists, notice)
+            files += _files_of(given, belongs, if_none, recursive, exists, notice, tell_others)
     return list(dict.fromkeys(files))
 
 
@@ -69,6 +71,7 @@ def _files_of(
     recursive: bool,
     exists: Callable[[Path], bool],
     notice: Callable[[str], None],
+    tell_others: bool,
 ) -> list[Path]:
     if not given.is_dir():
         if exists(given):
@@ -80,8 +83,11 @@ def _files_of(
     found = sorted(path for path in files if belongs(path))
     if not found:
         raise InputError(f"{given}: {if_none}")
-    if others := len(files) - len(found):
+    others = len(files) - len(found)
+    if others and tell_others:
         notice(f"{given}: {others} files of other kinds skipped")
     if dangling := sum(path.is_symlink() and not path.exists() for path in visible):
         notice(f"{given}: {dangling} links that lead nowhere skipped")
+    if recursive and (linked := sum(path.is_symlink() and path.is_dir() for path in visible)):
+        notice(f"{given}: {linked} linked folders not searched; name them to have them searched")
     return found

@@ -52,6 +52,8 @@ def list_inputs(inputs: Sequence[Path], recursive: bool = False) -> tuple[list[P
         "no landmark files and no videos in this folder; extract some first",
         recursive,
         lambda path: path.exists() or is_image_pattern(path),
+        notice,
+        tell_others=False,  # textures lie beside landmarks
     )
     landmarks = [path for path in files if is_landmark_file(path)]
     return group_by_video(landmarks), [path for path in files if not is_landmark_file(path)]
