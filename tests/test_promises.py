@@ -64,6 +64,11 @@ def test_a_folder_does_not_redefine_the_bundled_set(tmp_path, part):
         manifest(tmp_path, f"{part}:\n  bundled: {entry}\n")
 
 
+def test_a_copy_of_the_projects_own_manifest_is_read(tmp_path):
+    text = (PROJECT / "model_weights" / "manifest.yaml").read_text(encoding="utf-8")
+    assert manifest(tmp_path / "copy", text).sets["bundled"].rules
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

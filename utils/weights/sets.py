@@ -163,8 +163,11 @@ def read_manifest(folder: Path = PROJECT_WEIGHTS) -> Manifest:
             content = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader) or {}
             for part in merged:
                 entries = content.get(part) or {}
-                if path.parent != PROJECT_WEIGHTS and {AUTO, BUNDLED} & set(entries):
-                    raise ValueError(f"{BUNDLED} and {AUTO} cannot be redefined")
+                for name in {AUTO, BUNDLED} & set(
+                    entries
+                ):  # a copy of our own manifest may name it
+                    if path.parent != PROJECT_WEIGHTS and merged[part].get(name) != entries[name]:
+                        raise ValueError(f"{BUNDLED} and {AUTO} cannot be redefined")
                 merged[part] |= entries
         except (yaml.YAMLError, AttributeError, TypeError, ValueError, RecursionError) as error:
             reason = printable(str(error))[:200]
