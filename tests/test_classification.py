@@ -13,7 +13,7 @@ import yaml
 from conftest import PROJECT, reference
 from conftest import run_classify as run
 
-from utils.console import progress
+from utils.console import notice, progress
 from utils.errors import InputError
 from utils.landmark_files.formats import align
 from utils.landmark_files.header import LandmarkHeader
@@ -467,6 +467,13 @@ def test_a_log_gets_lines_of_progress_and_no_bar(capsys, monkeypatch):
         time.sleep(0.02)
     told = capsys.readouterr().err
     assert "\r" not in told and "\x1b" not in told and "3/5" in told
+
+
+def test_a_notice_in_a_log_repeats_no_progress(capsys, monkeypatch):
+    monkeypatch.delenv("LRNET_PROGRESS")
+    for number in progress(range(5), desc="videos", unit="video"):
+        notice(f"notice {number}")
+    assert capsys.readouterr().err.splitlines() == [f"notice {number}" for number in range(5)]
 
 
 @pytest.mark.parametrize("script", ["classify.py", "extract_landmarks.py"])

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
@@ -87,12 +88,18 @@ def _log_bar(tqdm: Any) -> Any:
 
     class LogBar(tqdm):  # type: ignore[misc]
         def __init__(self, *given: Any, **options: Any) -> None:
+            self.told = time.monotonic()
             super().__init__(*given, mininterval=LOG_SECONDS, **options)
 
         def display(self, *_: Any, **__: Any) -> None:
-            if self.n:  # not before there is something to tell
+            now = time.monotonic()  # a notice between two lines redraws other bars, not this one
+            if self.n and now - self.told >= LOG_SECONDS:
+                self.told = now
                 self.fp.write(f"{self}\n".lstrip())
                 self.fp.flush()
+
+        def clear(self, *_: Any, **__: Any) -> None:
+            """There is nothing to wipe."""
 
         def close(self) -> None:
             self.disable = True  # what is done is told by results, not by a bar
