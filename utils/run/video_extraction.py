@@ -129,6 +129,7 @@ class VideoExtractor:
         fan_on_gpu = options.landmark_detector == "fan" and options.device != "cpu"
         self._cores = Cores(options.threads, gpu=fan_on_gpu)
         self._detectors = None if options.precomputed else _make_detectors(options, self._cores)
+        self._occlusion = OcclusionModel(OCCLUSION_MODEL)  # read when a face is first looked at
         self._embedder = None if options.precomputed else _make_embedder(options)
 
     def extract(self, path: Path, output: Path, show_progress: bool) -> VideoReport:
@@ -188,7 +189,7 @@ class VideoExtractor:
         sampler = IdentitySampler(self._embedder, video.fps)
         keep = None if options.thorough or calibration == "none" else spool
         measured = options.texture and landmark_detector.follows_faces
-        measures = _face_measures(video.fps) if measured else None
+        measures = self._measures(video.fps) if measured else None
         frames = mark_shots(video.frames())
         with watch(frames, "detect", video.frame_count_hint, self._cores) as watched:
             found = detect_faces(watched, tracker, video.fps, keep, sampler, measures)
@@ -211,6 +212,10 @@ class VideoExtractor:
             left_out=tuple(left_out),
         )
         return wanted, source
+
+    def _measures(self, fps: float) -> FaceMeasures:
+        look_every = max(1, round(SAMPLE_SECONDS * fps))
+        return FaceMeasures(texture_stride(fps), self._occlusion, look_every)
 
     def _take_landmarks(self, video: Video) -> tuple[list[FaceTrack], LandmarkSource]:
         assert self._options.precomputed is not None
@@ -362,11 +367,6 @@ class _ProgressPrefetch:
             bar = progress(prefetched, desc=name, unit="frame", total=total or None, leave=False)
             with bar:
                 yield bar
-
-
-def _face_measures(fps: float) -> FaceMeasures:
-    look_every = max(1, round(SAMPLE_SECONDS * fps))
-    return FaceMeasures(texture_stride(fps), OcclusionModel(OCCLUSION_MODEL), look_every)
 
 
 def _prefix_path(video: Path, reason: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +41,18 @@ class KernelMachine:
             np.nan_to_num(scaled, nan=0.0, posinf=CUT_AT, neginf=-CUT_AT), -CUT_AT, CUT_AT
         )
 
+    @cached_property
+    def _vectors(self) -> tuple[np.ndarray, np.ndarray]:
+        """The support vectors in float32, and their squared lengths."""
+        vectors = self.vectors.astype(np.float32)
+        return vectors, np.square(vectors).sum(axis=1)
+
     def __call__(self, figures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The decision values (n,) of clips, higher for fake, and how like the most similar support
         vector each clip is: the largest kernel value (n,), 1 for a clip that was learned."""
         points = self.standardise(figures).astype(np.float32)
-        vectors = self.vectors.astype(np.float32)
-        squares = np.square(points).sum(axis=1)[:, None] + np.square(vectors).sum(axis=1)
+        vectors, lengths = self._vectors
+        squares = np.square(points).sum(axis=1)[:, None] + lengths
         distances = np.maximum(squares - 2 * points @ vectors.T, 0)
         kernel = np.exp(-float(self.gamma) * distances)
         return kernel @ self.coefficients + float(self.offset), kernel.max(axis=1)
