@@ -34,7 +34,6 @@ BAND_SIGMAS = (0.7, 1.4, 2.8)  # pixels
 UNCHANGED_LEVELS = 0.5  # grey levels
 FAST_FPS, USUAL_FPS = 45.0, 27.5  # frames a second; a faster video is compared at a stride
 _FLOOR = 1e-3  # square grey levels, below what eight bits can show
-_FIELD_MEAN = np.kron(np.eye(GRID), np.full((1, FIELD_PIXELS), 1 / FIELD_PIXELS)).astype(np.float32)
 
 
 def texture_stride(fps: float) -> int:
@@ -105,7 +104,10 @@ class TextureMeter:
 def _rows(maps: np.ndarray, followed: bool, twice_followed: bool) -> np.ndarray:
     """The measures float16 (49, 9) from maps (10, 56, 56); NaN where frames before are missing."""
     np.square(maps[:7], out=maps[:7])
-    means = (_FIELD_MEAN @ maps @ _FIELD_MEAN.T).reshape(len(maps), FIELDS)
+    # sums, not a matrix product: the threads of BLAS would wait in a loop beside the decoder
+    rows = maps.reshape(len(maps), GRID, FIELD_PIXELS, PATCH_PIXELS).sum(axis=2)
+    fields = rows.reshape(len(maps), GRID, GRID, FIELD_PIXELS).sum(axis=3)
+    means = fields.reshape(len(maps), FIELDS) / FIELD_PIXELS**2
     measured = np.empty((len(MEASURES), FIELDS), np.float32)
     measured[:2] = np.log(means[:2] + _FLOOR)
     measured[2] = np.log(means[2] + means[3] + 2 * _FLOOR)

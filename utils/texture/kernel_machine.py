@@ -53,7 +53,10 @@ class KernelMachine:
         points = self.standardise(figures).astype(np.float32)
         vectors, lengths = self._vectors
         squares = np.square(points).sum(axis=1)[:, None] + lengths
-        distances = np.maximum(squares - 2 * points @ vectors.T, 0)
+        # a look at a face is one point: not worth waking the threads of BLAS beside a decoder
+        several = len(points) > 1
+        products = points @ vectors.T if several else np.einsum("ij,kj->ik", points, vectors)
+        distances = np.maximum(squares - 2 * products, 0)
         kernel = np.exp(-float(self.gamma) * distances)
         return kernel @ self.coefficients + float(self.offset), kernel.max(axis=1)
 
