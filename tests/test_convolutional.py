@@ -8,7 +8,7 @@ import pytest
 from conftest import PROJECT
 
 from utils.errors import InputError
-from utils.network.convolutional import load_convolutional_stream
+from utils.network.convolutional import load_convolutional_stream, read_networks
 
 BUNDLED = PROJECT / "model_weights" / "bundled"
 
@@ -74,3 +74,21 @@ def test_no_deep_learning_library_is_imported_for_the_bundled_set():
         [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("stream", ["g1", "g2"])
+def test_the_onnx_export_has_the_same_logits(stream, random):
+    pytest.importorskip("onnx", reason="onnx is missing: requirements-dev.txt")
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is missing")
+    from training.export_onnx import onnx_model
+
+    path = BUNDLED / f"{stream}.weights.h5"
+    model = onnx_model(read_networks(path, 128, 3))
+    session = runtime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    ours = load_convolutional_stream(path, 128, 3)
+    for frames in (30, 59, 60):
+        values = 0.02 * random.normal(size=(2, frames, 136)).cumsum(axis=1).astype(np.float32)
+        (said,) = session.run(None, {"values": values.astype(np.float32)})
+        assert said == pytest.approx(ours(values), abs=1e-4)

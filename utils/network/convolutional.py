@@ -22,7 +22,7 @@ VALUES_AT_ONCE = 1 << 16  # of a hidden layer: what a convolution reads of it fi
 
 
 @dataclass(frozen=True)
-class _Network:
+class Network:
     """The weights of one network, float32; kernels (frames, channels in, channels out)."""
 
     project: tuple[np.ndarray, np.ndarray]
@@ -86,6 +86,24 @@ def _gelu(values: np.ndarray) -> np.ndarray:
     return np.where(values > 0, values - values * series, values * series)
 
 
+def read_networks(path: Path, units: int, networks: int) -> list[Network]:
+    """The networks of a stream, from its file of weights.
+
+    Raises:
+        InputError: the file is not the weights of such a stream.
+    """
+    arrays = read_keras_arrays(path, [_shapes(units)] * networks)
+    return [
+        Network(
+            project=(one["dense/0"], one["dense/1"]),
+            convolutions=[(one[f"{name}/0"], one[f"{name}/1"]) for name in _CONVOLUTIONS],
+            norms=[(one[f"{name}/0"], one[f"{name}/1"]) for name in _NORMS],
+            families=(one["dense_1/0"], one["dense_1/1"]),
+        )
+        for one in arrays
+    ]
+
+
 def load_convolutional_stream(
     path: Path, units: int, networks: int
 ) -> Callable[[np.ndarray], np.ndarray]:
@@ -95,17 +113,7 @@ def load_convolutional_stream(
     Raises:
         InputError: the file is not the weights of such a stream.
     """
-    shapes = _shapes(units)
-    arrays = read_keras_arrays(path, [shapes] * networks)
-    members = [
-        _Network(
-            project=(one["dense/0"], one["dense/1"]),
-            convolutions=[(one[f"{name}/0"], one[f"{name}/1"]) for name in _CONVOLUTIONS],
-            norms=[(one[f"{name}/0"], one[f"{name}/1"]) for name in _NORMS],
-            families=(one["dense_1/0"], one["dense_1/1"]),
-        )
-        for one in arrays
-    ]
+    members = read_networks(path, units, networks)
 
     def fake_logits(values: np.ndarray) -> np.ndarray:
         inputs = values.astype(np.float32)
