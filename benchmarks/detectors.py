@@ -89,7 +89,7 @@ def measure(
         labels = []
         for name in given.weights:
             folder_of_sets = given.model_weights or Path("model_weights")
-            _, (result,) = classify_files([output], name, folder_of_sets, None, 0.5)
+            _, (result,) = classify_files([output], name, folder_of_sets, None, None)
             labels.append(f"{result.label} {result.score:.2f}")
     off = difference(extractor.main, first) if first else 0.0
     cells = [video.name, face_detector, landmark_detector, track.header.frames_with_face]

@@ -94,3 +94,17 @@ def test_the_third_stream_learns_what_tells_fakes_from_real_ones(random):
     fake = np.array([track.row.fake for track in tracks])
     assert found[fake, 0].mean() > 0.5 and found[~fake, 0].mean() < -0.5
     assert ((found[:, 1] > 0) & (found[:, 1] <= 1)).all()
+
+
+def test_the_table_of_robustness_is_made_with_the_set_that_decides_by_itself(monkeypatch, capsys):
+    from training import robustness
+
+    samples = PROJECT / "landmarks"
+    made = {
+        samples / "sample_real.txt": ("a.mp4", "original"),
+        samples / "sample_fake.txt": ("a.mp4", "crf 34"),
+    }
+    monkeypatch.setattr(robustness, "extract_versions", lambda videos, folder: made)
+    monkeypatch.setattr("sys.argv", ["robustness", "--videos", str(PROJECT / "input")])
+    assert robustness.main() == 0
+    assert "| crf 34 | 1 | 0.5" in capsys.readouterr().out

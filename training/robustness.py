@@ -56,7 +56,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as passing:
         made = extract_versions(list_videos(given.videos), given.landmarks or Path(passing))
-        _, results = classify_files(list(made), given.weights, given.model_weights, None, 0.5)
+        _, results = classify_files(list(made), given.weights, given.model_weights, None, None)
     scores: dict[str, dict[str, float]] = defaultdict(dict)
     for result in results:
         video, change = made[result.path]
