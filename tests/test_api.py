@@ -49,6 +49,15 @@ def test_a_binary_file_is_read_and_leaves_nothing(as_a_program):
     assert not (as_a_program / "cache").exists()
 
 
+def test_a_user_without_a_home_is_served_without_a_cache(as_a_program, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(api, "user_cache", lambda: None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert detect(SAMPLE).videos[0].label == "Fake"
+    assert not list((as_a_program / "here").iterdir())
+
+
 def test_what_is_neither_is_a_type_error():
     with pytest.raises(TypeError, match="neither a path nor a binary file"):
         detect([7])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .errors import InputError
 from .locations import is_remote, upload
-from .processes import machine, runs
+from .processes import is_abandoned, machine
 
 _PARTIAL = re.compile(r"\.lrnet-[0-9a-f]{16}-([0-9a-f]{8})-(\d+)\.partial")
 
@@ -30,7 +30,7 @@ def remove_stale_partials(folder: Path) -> None:
     with contextlib.suppress(OSError):
         for path in folder.iterdir():
             match = _PARTIAL.match(path.name)
-            if match and match[1] == machine() and not runs(int(match[2])):
+            if match and is_abandoned(match[1], match[2]):
                 path.unlink(missing_ok=True)
 
 

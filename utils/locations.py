@@ -6,6 +6,7 @@ fetched to a folder of its own and goes when it was used.
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
 from collections.abc import Iterable, Iterator
@@ -42,6 +43,19 @@ def location(text: str) -> Path:
         needed = "; pip install -r requirements-ray.txt"
         raise InputError(f"{text}: cannot be reached ({error}){needed}") from None
     return cast(Path, place)  # it has the methods of pathlib
+
+
+def user_cache() -> Path | None:
+    """The folder of this user's caches; None where the user has no home."""
+    return expanded(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+
+
+def expanded(text: str) -> Path | None:
+    """A path whose ~ is the user's home; None where that is not known."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return None
 
 
 def is_remote(place: Path) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 from ..console import notice
 from ..inputs import list_files
 from ..landmark_files.io import SUFFIX, face_number, other_face_files
-from ..locations import location
+from ..locations import location, user_cache
 from ..verdict.results import VideoResult
 from ..video.frames import VIDEO_SUFFIXES, is_image_pattern
 from ..weights.sets import AUTO, PROJECT_WEIGHTS
@@ -229,9 +229,10 @@ def _path_of(given: object, folder: Path, number: int) -> Path:
 def _landmarks_folder(given: object, inputs: Sequence[object], temporary: Path) -> Path:
     if given is not None:
         return location(os.fspath(cast(str, given)))
-    if any(map(_is_file, inputs)):
+    caches = user_cache()
+    if caches is None or any(map(_is_file, inputs)):
         return temporary / "landmarks"
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "lrnet" / "landmarks"
+    return caches / "lrnet" / "landmarks"
 
 
 @cache

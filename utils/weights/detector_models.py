@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ..errors import InputError
+from ..locations import expanded, user_cache
 from .downloads import ModelFile, fetch_file, verify_file
 
 DETECTOR_WEIGHTS = Path(__file__).resolve().parents[1] / "FaceDetector" / "weights"
@@ -76,12 +77,9 @@ DETECTOR_FILES: dict[str, tuple[ModelFile, ...]] = {
 
 def hub_cache() -> Path:
     """Where PyTorch keeps downloaded models, told without importing it."""
-    caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    home = os.environ.get("TORCH_HOME", f"{caches}/torch")
-    try:
-        return Path(home).expanduser() / "hub" / "checkpoints"
-    except RuntimeError:  # neither HOME nor an entry of this user
-        return DETECTOR_WEIGHTS
+    named, caches = os.environ.get("TORCH_HOME"), user_cache()
+    home = expanded(named) if named is not None else caches and caches / "torch"
+    return home / "hub" / "checkpoints" if home else DETECTOR_WEIGHTS
 
 
 def find_in_package(file: ModelFile) -> Path | None:
