@@ -13,7 +13,7 @@ from utils.run.video_extraction import ExtractionOptions, VideoExtractor
 from utils.texture.face_patch import face_patch
 from utils.texture.occlusion import REGIONS, OcclusionModel, region_features, sureness
 from utils.tracking.face_tracks import FaceTrack, Segment
-from utils.weights.sets import OCCLUSION_MODEL
+from utils.weights.sets import BUNDLED, OCCLUSION_MODEL, read_manifest
 
 MEDIAPIPE = ExtractionOptions(face_detector="blazeface", landmark_detector="mediapipe")
 
@@ -103,6 +103,12 @@ def test_training_tells_what_is_covered(random, capsys):
     training_occlusion.measure("mouth", clean, covered, kinds, folds)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and "as they are" in lines[0] and "| mask | 100% |" in lines[1]
+
+
+def test_the_manifest_bounds_regions_where_the_training_measures():
+    ranges = read_manifest().sets[BUNDLED].ranges
+    for region in REGIONS:
+        assert ranges[f"covered_{region}"] == (None, training_occlusion.COVERED)
 
 
 def test_features_are_finite_where_a_patch_is_one_colour():

@@ -20,12 +20,13 @@ import cv2
 import numpy as np
 
 from training.corpus import CorpusRow, CorpusVideo, read_rows
+from training.kernel_training import fit_machine
 from utils.console import EXIT_DONE, notice, print_result, run_script
 from utils.errors import InputError
 from utils.landmark_files.io import read_landmarks
 from utils.report.per_video import landmarks_by_frame
 from utils.texture.face_patch import PATCH_PIXELS, face_patch, halvings_for, pixel_step
-from utils.texture.kernel_machine import CUT_AT, KernelMachine, save_kernel_machine
+from utils.texture.kernel_machine import KernelMachine, save_kernel_machine
 from utils.texture.occlusion import REGIONS, region_features, sureness
 
 C, GAMMA = 3.0, 0.3  # of the support vector machine; gamma over the number of features
@@ -247,17 +248,8 @@ def video_patches(row: CorpusRow, videos: Path, corpus: Path) -> Iterator[np.nda
 
 def train(clean: np.ndarray, covered: np.ndarray) -> KernelMachine:
     """A machine from features (n, features) of patches as they are and of covered ones."""
-    from sklearn.svm import SVC
-
-    values = np.concatenate([clean, covered]).astype(np.float64)
-    mean, deviation = values.mean(axis=0), values.std(axis=0) + 1e-6
-    gamma = GAMMA / values.shape[1]
-    machine = SVC(C=C, gamma=gamma)
-    machine.fit(
-        np.clip((values - mean) / deviation, -CUT_AT, CUT_AT), np.arange(len(values)) >= len(clean)
-    )
-    parts = machine.support_vectors_, machine.dual_coef_[0], np.array(gamma)
-    return KernelMachine(mean, deviation, *parts, np.array(machine.intercept_[0]))
+    values = np.concatenate([clean, covered])
+    return fit_machine(values, np.arange(len(values)) >= len(clean), C, GAMMA, 1e-6)
 
 
 def measure(

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from training.corpus import CorpusTrack, read_rows, read_tracks
+from training.kernel_training import fit_machine
 from training.labelled_tracks import read_mediapipe_archive
 from utils.atomic_write import AtomicFile
 from utils.console import EXIT_DONE, notice, run_script
@@ -29,7 +30,7 @@ from utils.network.classifiers import Classifier, load_classifier
 from utils.network.clips import cut_clips, frame_stride, mean_over_frames, moving_ranges
 from utils.shared import CROP_CENTRE, FAMILIES
 from utils.texture.clip_figures import texture_clips, texture_figures
-from utils.texture.kernel_machine import CUT_AT, KernelMachine, save_kernel_machine
+from utils.texture.kernel_machine import KernelMachine, save_kernel_machine
 from utils.weights.sets import BUNDLED, PROJECT_WEIGHTS, read_manifest
 
 C, GAMMA = 10.0, 0.5  # of the support vector machine; gamma over the number of figures
@@ -108,8 +109,6 @@ def train(
     changed: dict[str, np.ndarray] | None = None,
 ) -> KernelMachine:
     """A machine from the clips of tracks, and of changed copies of them by name."""
-    from sklearn.svm import SVC
-
     copies = changed or {}
     clips, labels, weights = [], [], []
     for track, own, weight in zip(tracks, figures, track_weights(tracks), strict=True):
@@ -118,21 +117,9 @@ def train(
         clips.append(together)
         labels += [track.row.fake] * len(together)
         weights += [weight / len(together)] * len(together)
-    values = np.concatenate(clips).astype(np.float64)
-    mean, deviation = np.nanmean(values, axis=0), np.nanstd(values, axis=0) + 1e-9
-    standardised = np.nan_to_num(np.clip((values - mean) / deviation, -CUT_AT, CUT_AT))
     scale = len(weights) / np.sum(weights)
-    gamma = GAMMA / values.shape[1]
-    machine = SVC(C=C, gamma=gamma, cache_size=1000)
-    machine.fit(standardised, np.array(labels), sample_weight=np.array(weights) * scale)
-    return KernelMachine(
-        mean,
-        deviation,
-        machine.support_vectors_,
-        machine.dual_coef_[0],
-        np.array(gamma),
-        np.array(machine.intercept_[0]),
-    )
+    labels_of = np.array(labels)
+    return fit_machine(np.concatenate(clips), labels_of, C, GAMMA, 1e-9, np.array(weights) * scale)
 
 
 def out_of_fold(

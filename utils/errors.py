@@ -1,6 +1,15 @@
-"""The error that a user can mend."""
+"""The error that a user can mend, and those of libraries that become it."""
 
 from __future__ import annotations
+
+import zipfile
+import zlib
+
+# What NumPy raises of an .npz that is damaged, or that somebody made to harm.
+NPZ_ERRORS = (
+    *(OSError, ValueError, KeyError, EOFError, TypeError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
+)
 
 
 class InputError(Exception):

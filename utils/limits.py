@@ -1,6 +1,7 @@
 """What the tool accepts at most, so that no file can take the machine or end a run."""
 
 MIN_FPS, MAX_FPS = 0.1, 1000.0  # frames a second; anything else is no frame rate
+MAX_FACES = 16  # followed at the same time, unless the user says otherwise
 MAX_HEADER_NAME = 255  # characters of a video's name in a header
 MAX_FRAME_PIXELS = 36_000_000  # of a picture as it is shown; 8K has 33 million
 MAX_VIDEO_SECONDS = 1e7  # of a time stamp: four months

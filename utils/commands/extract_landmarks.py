@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..console import HelpFormatter, add_common_flags, notice, run_script
 from ..errors import InputError
+from ..limits import MAX_FACES, MAX_FPS
 from ..locations import location
 from ..outputs import check_output_file, check_output_folder
 from ..shared import CALIBRATIONS, FACE_DETECTORS, LANDMARK_DETECTORS, PRECISIONS, VIDEO_FORMATS
@@ -43,8 +44,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
             parser.error(f"--{name} must be 0 or more")
     if given.max_faces < 1:
         parser.error("--max_faces must be 1 or more")
-    if not 0 < given.fps <= 1000:
-        parser.error("--fps must lie between 0 and 1000")
+    if not 0 < given.fps <= MAX_FPS:
+        parser.error(f"--fps must lie between 0 and {MAX_FPS:g}")
     return given
 
 
@@ -105,7 +106,7 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
     add(
         "--max_faces",
         type=int,
-        default=16,
+        default=MAX_FACES,
         metavar="N",
         help="follow at most N faces at the same time, the largest",
     )

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import NPZ_ERRORS, InputError
+from ..limits import MAX_WEIGHT_BYTES
 
 CUT_AT = 4.0  # deviations from the mean, beyond which a figure says no more
-MAX_BYTES = 64 << 20  # of a file's arrays
+
+
+def standardise(figures: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """Figures (n, figures) as the kernel reads them, in deviations from the mean; NaN counts as
+    the mean, what lies far out as four deviations."""
+    scaled = (figures - mean) / deviation
+    return np.clip(np.nan_to_num(scaled, nan=0.0, posinf=CUT_AT, neginf=-CUT_AT), -CUT_AT, CUT_AT)
 
 
 @dataclass(frozen=True)
@@ -34,13 +40,6 @@ class KernelMachine:
     gamma: np.ndarray
     offset: np.ndarray
 
-    def standardise(self, figures: np.ndarray) -> np.ndarray:
-        """Figures (n, figures) as the kernel reads them; what is not finite counts as the mean."""
-        scaled = (figures - self.mean) / self.deviation
-        return np.clip(
-            np.nan_to_num(scaled, nan=0.0, posinf=CUT_AT, neginf=-CUT_AT), -CUT_AT, CUT_AT
-        )
-
     @cached_property
     def _vectors(self) -> tuple[np.ndarray, np.ndarray]:
         """The support vectors in float32, and their squared lengths."""
@@ -50,7 +49,7 @@ class KernelMachine:
     def __call__(self, figures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The decision values (n,) of clips, higher for fake, and how like the most similar support
         vector each clip is: the largest kernel value (n,), 1 for a clip that was learned."""
-        points = self.standardise(figures).astype(np.float32)
+        points = standardise(figures, self.mean, self.deviation).astype(np.float32)
         vectors, lengths = self._vectors
         squares = np.square(points).sum(axis=1)[:, None] + lengths
         # a look at a face is one point: not worth waking the threads of BLAS beside a decoder
@@ -83,7 +82,7 @@ def load_kernel_machine(path: Path) -> KernelMachine:
     names = [field.name for field in fields(KernelMachine)]
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(one.file_size for one in archive.infolist()) > MAX_BYTES:
+            if sum(one.file_size for one in archive.infolist()) > MAX_WEIGHT_BYTES:
                 raise ValueError("larger than any of its kind")
         with np.load(path, allow_pickle=False) as content:
             machine = KernelMachine(**{name: content[name] for name in names})
@@ -93,8 +92,6 @@ def load_kernel_machine(path: Path) -> KernelMachine:
             raise ValueError("arrays that do not fit each other")
         if not all(np.isfinite(getattr(machine, name)).all() for name in names):
             raise ValueError("NaN or infinite numbers")
-    except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
-        raise InputError(f"{path}: not a kernel machine ({error})") from None
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+    except NPZ_ERRORS as error:
         raise InputError(f"{path}: not a kernel machine ({error})") from None
     return machine

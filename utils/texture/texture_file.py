@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..atomic_write import partial_path
-from ..errors import InputError
+from ..errors import NPZ_ERRORS, InputError
 from ..locations import local_copy, storage_errors
 from .field_measures import FIELDS, MEASURES
 
@@ -93,13 +92,9 @@ def _read(path: Path, copy: Path, lines: int) -> TextureTrack:
             raise ValueError(f"version {version}, stride {stride}")
         if rows.dtype != np.float16 or rows.shape != (lines, FIELDS, len(MEASURES)):
             raise ValueError("rows of another landmark file")
-    except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
-        raise _refusal(path, error) from None
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise _refusal(path, error) from None
+    except NPZ_ERRORS as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path}: not the texture of its landmark file ({reason}); extract it again"
+        ) from None
     return TextureTrack(rows, stride)
-
-
-def _refusal(path: Path, error: Exception) -> InputError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return InputError(f"{path}: not the texture of its landmark file ({reason}); extract it again")

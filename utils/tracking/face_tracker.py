@@ -15,6 +15,7 @@ import numpy as np
 from ..face_boxes import box_of_landmarks, overlaps
 from ..FaceDetector.interface import FaceDetector
 from ..LandmarkDetector.interface import LandmarkDetection, LandmarkDetector
+from ..limits import MAX_FACES
 from ..shared import LANDMARKS
 
 MAX_MOVE = 0.5  # of the last face's size, for its centre
@@ -24,7 +25,6 @@ SAME_FACE = 0.3  # a box that overlaps a followed face by more is that face
 DOUBLE = 0.5  # two tracklets that overlap by more follow one face
 GAP_SECONDS = 0.2  # that a face may be lost for and still be the same tracklet
 LOOK_AROUND = 3  # times its period, a detector that searches near the face looks everywhere
-MAX_FACES = 16  # followed at once, by default
 LOOK_CLOSER = 8  # times its period, small faces are looked for: about a fiftieth of the time
 
 
