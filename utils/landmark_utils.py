@@ -49,8 +49,10 @@ class _Tracklet:
     found: list[LandmarkDetection | None] = field(default_factory=list)
     texture: list[np.ndarray] = field(default_factory=list)
     covered: list[tuple[float, ...]] = field(default_factory=list)
-    meter: TextureMeter | None = None
     measures: FaceMeasures | None = None
+
+    def __post_init__(self) -> None:
+        self.meter = TextureMeter(self.measures.stride) if self.measures else None
 
     def add(self, frame: ShotFrame, number: int, found: LandmarkDetection | None) -> None:
         self.numbers.append(number)
@@ -144,8 +146,7 @@ def detect_faces(
             for tracklet in live:
                 found = faces.get(tracklet)
                 if tracklet not in tracklets:
-                    meter = TextureMeter(measures.stride) if measures else None
-                    tracklets[tracklet] = _Tracklet(meter=meter, measures=measures)
+                    tracklets[tracklet] = _Tracklet(measures=measures)
                 tracklets[tracklet].add(frame, number, found)
                 _keep(tracklet, tracklets[tracklet], frame.picture, spool, sampler)
             times.append(frame.time)

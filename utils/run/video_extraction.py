@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -20,7 +17,7 @@ from ..calibration.calibrated_track import (
     face_crops,
     normalize_landmarks,
 )
-from ..console import notice, progress
+from ..console import notice
 from ..cores import Cores
 from ..errors import InputError
 from ..FaceDetector import make_face_detector
@@ -31,11 +28,12 @@ from ..landmark_files.precomputed import find_precomputed, read_precomputed
 from ..landmark_utils import FaceMeasures, detect_faces
 from ..LandmarkDetector import make_landmark_detector
 from ..LandmarkDetector.interface import LandmarkDetector
+from ..limits import MAX_FACES
 from ..shared import NORMALIZED, STILL_THRESHOLD
 from ..texture.field_measures import texture_stride
 from ..texture.occlusion import SAMPLE_SECONDS, OcclusionModel
 from ..texture.texture_file import TextureTrack, texture_path, write_texture
-from ..tracking.face_tracker import MAX_FACES, FaceTracker
+from ..tracking.face_tracker import FaceTracker
 from ..tracking.face_tracks import FaceTrack, track_of_landmarks
 from ..tracking.identity import FaceEmbedder, IdentitySampler
 from ..tracking.people import group_by_identity, reason_left_out
@@ -55,12 +53,9 @@ from .file_headers import (
     face_header,
     video_header,
 )
+from .progress_prefetch import ProgressPrefetch, short_switch_interval
 
-TURN_SECONDS = 1e-4  # that a thread may hold Python's lock while another waits
-AHEAD_PIXELS = 10_000_000  # that are decoded ahead, of pictures; but
-MIN_AHEAD, MAX_AHEAD = 4, 32  # pictures
 FEW_DETECTIONS = 0.5  # a video that shows its face in fewer of its frames gets a notice
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -144,7 +139,7 @@ class VideoExtractor:
         """The same of a video that is open."""
         path = video.path
         try:
-            with _short_switch_interval():
+            with short_switch_interval():
                 return self._extract(video, output, show_progress)
         except InputError as error:
             return VideoReport(path, error=_prefix_path(path, str(error)))
@@ -163,7 +158,7 @@ class VideoExtractor:
             return next(videos)
 
     def _extract(self, video: Video, output: Path, show_progress: bool) -> VideoReport:
-        watch = _ProgressPrefetch(video, self._options.timeout, show_progress)
+        watch = ProgressPrefetch(video, self._options.timeout, show_progress)
         with FaceSpool() as spool:
             faces, source = self._find_faces(video, spool, watch)
             frames_lost = video.frames_lost
@@ -175,7 +170,7 @@ class VideoExtractor:
         return VideoReport(video.path, "", "; ".join(notices), source.frames, tuple(reports))
 
     def _find_faces(
-        self, video: Video, spool: FaceSpool, watch: _ProgressPrefetch
+        self, video: Video, spool: FaceSpool, watch: ProgressPrefetch
     ) -> tuple[list[FaceTrack], LandmarkSource]:
         """The faces that get a file, the main one first."""
         if self._detectors is None:
@@ -241,7 +236,7 @@ class VideoExtractor:
         face: FaceTrack,
         source: LandmarkSource,
         spool: FaceSpool,
-        watch: _ProgressPrefetch,
+        watch: ProgressPrefetch,
     ) -> CalibratedTrack:
         crops = face_crops(face, self._options.crop)
         if source.calibration == "none":
@@ -261,7 +256,7 @@ class VideoExtractor:
         output: Path,
         faces: Sequence[FaceTrack],
         calibrated: Sequence[CalibratedTrack],
-        watch: _ProgressPrefetch,
+        watch: ProgressPrefetch,
     ) -> None:
         drawn = [
             DrawnFace(
@@ -324,49 +319,10 @@ class VideoExtractor:
         return reports
 
 
-@contextmanager
-def _short_switch_interval() -> Iterator[None]:
-    """Lets the thread that decodes and the one that looks at pictures take turns sooner.
-
-    Each works a few milliseconds a frame, mostly in compiled code; when it comes back, Python lets
-    it wait for the other's turn to end, by default 5 milliseconds.
-    """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(TURN_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
-
-
 def _rotate_upright(landmarks: np.ndarray, turns: int) -> np.ndarray:
     """Normalized landmarks, turned counter-clockwise about the crop's middle by quarter turns."""
     x, y = landmarks[..., 0], landmarks[..., 1]
     return np.stack({1: (y, -x), 2: (-x, -y), 3: (-y, x)}[turns], axis=-1)
-
-
-class _ProgressPrefetch:
-    """Pictures made in a thread, ahead of their use, with a progress bar."""
-
-    def __init__(self, video: Video, timeout: float, show_progress: bool) -> None:
-        self._name = video.path.name
-        self._timeout = timeout or None
-        self._to_bgr = show_progress
-        ahead = AHEAD_PIXELS // (video.width * video.height)
-        self._ahead = min(max(ahead, MIN_AHEAD), MAX_AHEAD)
-
-    @contextmanager
-    def __call__(
-        self, items: Iterable[Item], task: str, total: int, cores: Cores | None = None
-    ) -> Iterator[Iterable[Item]]:
-        with Prefetch(items, self._ahead, self._timeout, cores) as prefetched:
-            if not self._to_bgr:
-                yield prefetched
-                return
-            name = f"{self._name} {task}"
-            bar = progress(prefetched, desc=name, unit="frame", total=total or None, leave=False)
-            with bar:
-                yield bar
 
 
 def _prefix_path(video: Path, reason: str) -> str:

@@ -105,6 +105,12 @@ def out_of_range_reasons(measured: Measurements, weights: WeightSet) -> list[str
     return reasons
 
 
+def _undecided(score: float, band: tuple[float, float]) -> str:
+    low, high = band
+    between = f"score {score:.2f} is between {low:g} and {high:g}"
+    return f"{between}, where this model makes too many mistakes"
+
+
 def abstain_reasons(score: float, of_streams: Sequence[float], weights: WeightSet) -> list[str]:
     """Why a score does not decide, if it does not.
 
@@ -114,11 +120,7 @@ def abstain_reasons(score: float, of_streams: Sequence[float], weights: WeightSe
     if weights.unclear is None or score < weights.unclear[0]:
         return []
     if score < weights.unclear[1]:
-        low, high = weights.unclear
-        return [
-            f"score {score:.2f} is between {low:g} and {high:g}, where this model makes too many "
-            "mistakes"
-        ]
+        return [_undecided(score, weights.unclear)]
     if min(of_streams) < weights.unclear[1]:
         g1, g2 = of_streams
         return [f"the streams disagree: {g1:.2f} by where landmarks lie, {g2:.2f} by how they move"]
@@ -141,10 +143,7 @@ def reasons_by_rule(
         )
     low, high = band
     if low <= score < high:
-        reasons.append(
-            f"score {score:.2f} is between {low:g} and {high:g}, where this model makes too many "
-            "mistakes on videos of this length"
-        )
+        reasons.append(f"{_undecided(score, band)} on videos of this length")
     return reasons
 
 
