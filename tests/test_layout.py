@@ -21,6 +21,7 @@ STAGES = (
     ("report",),
     ("run",),
     ("scaling",),
+    ("serve",),
     ("commands",),
     ("__main__",),
 )

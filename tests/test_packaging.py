@@ -42,6 +42,7 @@ def test_a_wheel_holds_every_module_and_the_data_it_needs(wheel):
         "lrnet/model_weights/bundled/g1.weights.h5",
         "lrnet/model_weights/occlusion/mouth.npz",
         "lrnet/report/templates/video.html.j2",
+        "lrnet/serve/templates/serve.js",
         "lrnet/FaceDetector/config/args_face_detector.yaml",
     } <= names
     assert not [name for name in names if name.startswith(("utils/", "tests/"))]
@@ -56,7 +57,7 @@ def test_a_plain_install_brings_the_default_path_only(wheel):
     assert {"numpy", "av", "ai-edge-litert"} <= plain
     assert not plain & {"tensorflow", "keras", "torch", "torchvision", "face-alignment", "dlib-bin"}
     extras = {line.split()[1] for line in lines if line.startswith("Provides-Extra: ")}
-    assert {"published", "fan", "retinaface", "dlib", "ray", "plot", "c2pa"} == extras
+    assert {"published", "fan", "retinaface", "dlib", "ray", "plot", "c2pa", "web"} == extras
 
 
 def test_a_missing_library_is_one_line_that_names_the_extra():

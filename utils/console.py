@@ -26,7 +26,7 @@ ONE_BLAS_THREAD = "OPENBLAS_NUM_THREADS", "1"
 
 _TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
-LOG_SECONDS = 30.0  # between two lines of progress in a log
+LOG_SECONDS, LISTENER_SECONDS = 30.0, 0.5  # between two words on progress, to a log or a program
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 1, 2, 130, 143
 
 
@@ -46,11 +46,18 @@ def printable(text: str) -> str:
 
 # Whether notices and bars are drawn: a script's are, a program's that calls `detect` are logged.
 _speaks: ContextVar[bool] = ContextVar("speaks", default=False)
+# Told of progress in place of a terminal or a log: a tqdm bar with `desc`, `unit`, `n`, `total`.
+_listener: ContextVar[Callable[[Any], None] | None] = ContextVar("listener", default=None)
 
 
 def speak() -> None:
     """From now on notices are printed and progress is drawn: this process is a script's."""
     _speaks.set(True)
+
+
+def listen(told: Callable[[Any], None]) -> None:
+    """From now on `told` is given each bar, twice a second, and none is drawn."""
+    _listener.set(told)
 
 
 def notice(message: str) -> None:
@@ -72,31 +79,40 @@ def print_result(line: str) -> None:
 
 
 def progress(items: Iterable, **options: Any) -> Any:
-    """A tqdm bar on stderr; in a log, a line every half minute. `LRNET_PROGRESS=0` hides both."""
+    """A tqdm bar on stderr; in a log, a line every half minute. `LRNET_PROGRESS=0` hides both.
+    Where somebody listens, they are told instead."""
     from tqdm import tqdm
 
     if "desc" in options:
         options["desc"] = printable(options["desc"])
-    terminal = sys.stderr.isatty()
+    listener = _listener.get()
     hidden = not _speaks.get() or os.environ.get("LRNET_PROGRESS") == "0"
-    kind: Any = tqdm if terminal else _log_bar(tqdm)
+    kind: Any = tqdm
+    if listener is not None:
+        kind, hidden = _told_bar(tqdm, LISTENER_SECONDS, listener), False
+    elif not sys.stderr.isatty():
+        kind = _told_bar(tqdm, LOG_SECONDS, _write_line)
     return kind(items, file=sys.stderr, disable=hidden, dynamic_ncols=True, **options)
 
 
-def _log_bar(tqdm: Any) -> Any:
-    """A tqdm bar that writes lines, not one that is drawn over and over."""
+def _write_line(bar: Any) -> None:
+    bar.fp.write(f"{bar}\n".lstrip())
+    bar.fp.flush()
 
-    class LogBar(tqdm):  # type: ignore[misc]
+
+def _told_bar(tqdm: Any, seconds: float, tell: Callable[[Any], None]) -> Any:
+    """A tqdm bar that is told now and then, not one that is drawn over and over."""
+
+    class ToldBar(tqdm):  # type: ignore[misc]
         def __init__(self, *given: Any, **options: Any) -> None:
             self.told = time.monotonic()
-            super().__init__(*given, mininterval=LOG_SECONDS, **options)
+            super().__init__(*given, mininterval=seconds, **options)
 
         def display(self, *_: Any, **__: Any) -> None:
             now = time.monotonic()  # a notice between two lines redraws other bars, not this one
-            if self.n and now - self.told >= LOG_SECONDS:
+            if self.n and now - self.told >= seconds:
                 self.told = now
-                self.fp.write(f"{self}\n".lstrip())
-                self.fp.flush()
+                tell(self)
 
         def clear(self, *_: Any, **__: Any) -> None:
             """There is nothing to wipe."""
@@ -104,7 +120,7 @@ def _log_bar(tqdm: Any) -> Any:
         def close(self) -> None:
             self.disable = True  # what is done is told by results, not by a bar
 
-    return LogBar
+    return ToldBar
 
 
 @contextlib.contextmanager

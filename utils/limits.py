@@ -12,4 +12,7 @@ MAX_WEIGHT_BYTES = 64 << 20  # of all arrays in a file of weights; the largest p
 MAX_WEIGHT_ITEMS = 10_000  # arrays and groups in a file of weights
 MAX_PRECOMPUTED_GAP = 5_000  # frames that a table of landmarks may leave out
 MAX_CREDENTIAL_TEXT = 200  # characters of what content credentials claim
+MAX_UPLOAD_BYTES = 2 << 30  # of a file sent to the local page, unless the user says otherwise
+MAX_JOBS = 2_000  # that the local page knows, waiting ones and finished ones
+STALLED_SECONDS = 600.0  # without progress, after which a job of the local page is given up
 REPORT_SECONDS = 300.0  # that reading a video for its page may take

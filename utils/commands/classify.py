@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +23,7 @@ from ..console import (
     run_script,
 )
 from ..errors import InputError
+from ..limits import MAX_UPLOAD_BYTES
 from ..locations import location
 from ..outputs import check_output_file, check_output_folder
 from ..shared import FAKE_THRESHOLD, SCORES, VIDEO_FORMATS
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from ..run.classification import LandmarkClassifier
 
 NAME = "classify"
+DEFAULT_ADDRESS = "127.0.0.1:8000"
 DEFAULT_FOLDERS = (Path("landmarks"), Path("landmarks_new"))
 
 
@@ -49,8 +54,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     _add_weights(parser)
     _add_outputs(parser)
     add_cluster_flags(parser)
+    _add_server(parser)
     add_common_flags(parser)
-    given = parser.parse_args(arguments)
+    given = parser.parse_args(_serve_as_flag(sys.argv[1:] if arguments is None else arguments))
     check_cluster_flags(parser, given)
     given.landmarks_path = [*(given.landmarks_path or []), *given.inputs] or None
     if given.threshold is not None and not 0 <= given.threshold <= 1:
@@ -146,6 +152,39 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _serve_as_flag(arguments: list[str]) -> list[str]:
+    """`lrnet serve` is `--serve`, unless a file has that name."""
+    if arguments[:1] == ["serve"] and not Path("serve").exists():
+        return ["--serve", *arguments[1:]]
+    return arguments
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("a local page to drop videos on").add_argument
+    add(
+        "--serve",
+        nargs="?",
+        const=DEFAULT_ADDRESS,
+        metavar="HOST:PORT",
+        help="answer there instead of classifying files (default: 127.0.0.1:8000). Another host "
+        "than this machine asks for a token: LRNET_TOKEN, or one that is made and printed",
+    )
+    add(
+        "--serve_path",
+        type=Path,
+        metavar="DIR",
+        help="where its jobs and reports are kept (default: a folder of the user's cache)",
+    )
+    add("--keep_hours", type=float, default=24, metavar="H", help="how long they are (default: 24)")
+    add(
+        "--max_upload",
+        type=int,
+        default=MAX_UPLOAD_BYTES >> 20,
+        metavar="MIB",
+        help=f"largest file that may be sent (default: {MAX_UPLOAD_BYTES >> 20})",
+    )
+
+
 def find_inputs(given: argparse.Namespace) -> tuple[list[Path], list[Path]]:
     """Landmark files and videos that were named, or those of the default folders."""
     from ..run.api import list_inputs
@@ -228,8 +267,37 @@ def _tell_interrupted(given: argparse.Namespace) -> None:
         notice(f"ended early; what was found until then is in {kept}")
 
 
+def _serve(given: argparse.Namespace) -> int:
+    from ..locations import user_cache
+    from ..serve.app import ServeOptions, serve
+    from ..weights.sets import PROJECT_WEIGHTS
+
+    if given.landmarks_path or given.score or given.threshold is not None:
+        raise InputError("--serve takes no inputs, no --score and no --threshold")
+    host, colon, port = given.serve.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise InputError(f"--serve {given.serve}: name it as HOST:PORT, such as {DEFAULT_ADDRESS}")
+    folder = given.serve_path or (user_cache() or Path(tempfile.gettempdir())) / "lrnet" / "serve"
+    serve(
+        ServeOptions(
+            host.strip("[]") or "127.0.0.1",
+            int(port),
+            folder.resolve(),
+            given.weights,
+            (given.model_weights or PROJECT_WEIGHTS).resolve(),
+            given.workers,
+            given.max_upload << 20,
+            given.keep_hours,
+            os.environ.get("LRNET_TOKEN", ""),
+        )
+    )
+    return EXIT_DONE
+
+
 def main() -> int:
     given = parse_arguments()
+    if given.serve:
+        return _serve(given)
     landmark_files, videos = find_inputs(given)
     check_outputs(given, [*landmark_files, *videos])
     from ..run.api import default_extraction, detect_each

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import re
 import zlib
+from pathlib import Path
 
 from ..landmark_files.io import SUFFIX
 from ..verdict.results import VideoResult, video_key
 
-MAX_NAME_BYTES = 80  # characters
+MAX_NAME_BYTES, MAX_SUFFIX = 80, 8
 _HARMLESS = re.compile(r"[^\w.-]+|^[.-]+")
+
+
+def upload_name(name: str) -> str:
+    """A harmless name for a file that somebody sent, its suffix kept."""
+    plain = Path(name.replace("\\", "/")).name
+    suffix = _HARMLESS.sub("", Path(plain).suffix)[:MAX_SUFFIX]
+    stem = _HARMLESS.sub("_", Path(plain).stem.encode("utf-8", "replace").decode())
+    return (_cut(stem) or "video") + (f".{suffix}" if suffix else "")
+
+
+def _cut(name: str) -> str:
+    return name.encode()[:MAX_NAME_BYTES].decode("utf-8", "ignore")
 
 
 class FileNames:
@@ -25,7 +38,7 @@ class FileNames:
 
     def of(self, face: VideoResult) -> str:
         plain = video_key(face)[1].removesuffix(SUFFIX)
-        name = _HARMLESS.sub("_", plain.encode("utf-8", "replace").decode())[:MAX_NAME_BYTES] or "_"
+        name = _cut(_HARMLESS.sub("_", plain.encode("utf-8", "replace").decode())) or "_"
         if name != plain:
             name += f"-{zlib.crc32(plain.encode('utf-8', 'surrogatepass')):08x}"
         unique, number = name, 1

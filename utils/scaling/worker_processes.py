@@ -25,8 +25,8 @@ def exit_reason(exit_code: int | None) -> str:
     return f"exit status {exit_code}"
 
 
-class _Worker(Generic[Job]):
-    """A process and the job that it has, if any."""
+class WorkerProcess(Generic[Job]):
+    """A process and the job that it has, if any. What a job raises is its result."""
 
     def __init__(self, work: Callable[[Job], Any], start: Start) -> None:
         context = get_context("spawn")
@@ -112,11 +112,11 @@ class WorkerProcesses:
             timeout: seconds without any result after which what is being done is given up.
         """
         waiting = deque(jobs)
-        pool: list[_Worker] = []
+        pool: list[WorkerProcess] = []
         try:
             while waiting or any(worker.job is not None for worker in pool):
                 while waiting and len(pool) < self._workers:
-                    pool.append(_Worker(work, start))
+                    pool.append(WorkerProcess(work, start))
                     pool[-1].submit(waiting.popleft())
                 busy = {worker.connection: worker for worker in pool if worker.job is not None}
                 ready = wait(list(busy), timeout)
