@@ -21,6 +21,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def seconds_a_frame(case: str, *arguments: object, cores: int) -> np.ndarray:
 
 
 def measure_round(video: Path, cores: int) -> Round:
-    cases = {
+    cases: dict[str, tuple[Any, ...]] = {
         "decoding": ("decode", video, 1),
         "cuts and dissolves": ("find_cuts", video),
         MESH: ("mesh", video),

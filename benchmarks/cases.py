@@ -95,6 +95,7 @@ def mesh(video: str, threads: str = "1") -> dict[str, float]:
 
     def work() -> int:
         now = place
+        assert now is not None, "no face in the first frame"
         for frame in frames:
             now = detector.detect([frame], [now])[0].roi
         return len(frames)
@@ -233,14 +234,14 @@ def follow(video: str) -> dict[str, float]:
     from utils.weights.detector_models import DLIB_EMBEDDING, obtain_model
 
     frames, fps = marked_frames(video, 120)
-    detectors = [
+    detectors: Any = (
         _Replayed(make_face_detector("blazeface")),
         _Replayed(make_landmark_detector("mediapipe")),
-    ]
+    )
     embedder = FaceEmbedder(obtain_model(DLIB_EMBEDDING))
 
     def work() -> int:
-        tracker = FaceTracker(*detectors, fps=fps)
+        tracker = FaceTracker(detectors[0], detectors[1], fps=fps)
         found = detect_faces(frames, tracker, fps, None, IdentitySampler(embedder, fps))
         face = group_by_identity(found)[0]
         landmarks = normalize_landmarks(face, face_crops(face, "stable")).landmarks
@@ -314,7 +315,7 @@ def fan_ours(frames: str, batch: str, precision: str) -> dict[str, float]:
     network = FanNetwork(_random_fan_weights(), device, precision)
     detector = FanLandmarkDetector(network, int(batch))
     pictures = np.random.default_rng(1).integers(0, 255, (int(batch), 480, 640, 3), np.uint8)
-    boxes = np.tile([200.0, 100, 400, 300], (int(batch), 1))
+    boxes = [np.array([200.0, 100, 400, 300])] * int(batch)
     detector.detect(list(pictures), boxes)  # warm
 
     def work() -> int:

@@ -92,7 +92,7 @@ def measure(
             _, (result,) = classify_files([output], name, folder_of_sets, None, None)
             labels.append(f"{result.label} {result.score:.2f}")
     off = difference(extractor.main, first) if first else 0.0
-    cells = [video.name, face_detector, landmark_detector, track.header.frames_with_face]
+    cells = [video.name, face_detector, landmark_detector, str(track.header.frames_with_face)]
     cells += [f"{off:.1%}" if first else "", f"{report.frames / seconds:.0f}", *labels]
     return "| " + " | ".join(cells) + " |", extractor.main
 

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -55,7 +56,7 @@ class Place:
     def landmarks(self) -> Landmarks:
         return {path.name: path.read_bytes() for path in sorted(self.out.glob("*"))}
 
-    def start(self, *flags: str, out: Path | None = None, **options: object) -> subprocess.Popen:
+    def start(self, *flags: str, out: Path | None = None, **options: Any) -> subprocess.Popen:
         """Starts a run in a session of its own."""
         where = ["-i", self.videos, "-o", out or self.out, "-l", self.log]
         command = [sys.executable, PROJECT / "extract_landmarks.py", *where, *FLAGS, *flags]

@@ -90,7 +90,7 @@ def readers(folder: Path) -> list[Reader]:
     write_landmarks(folder / "a.txt", LandmarkTrack(landmarks, "normalized", header))
     np.savez(folder / "a.npz", landmarks=landmarks, detected=np.ones(3, bool))
     columns = [f"{axis}_{point}" for point in range(LANDMARKS) for axis in "xy"]
-    rows = [["frame", "confidence", "success", *columns]]
+    rows: list[list[object]] = [["frame", "confidence", "success", *columns]]
     rows += [[n, 0.9, 1, *frame.ravel().round(2)] for n, frame in enumerate(landmarks, 1)]
     table = "\n".join(",".join(map(str, row)) for row in rows).encode()
     with zipfile.ZipFile(folder / "a.task", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -155,7 +155,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--share", type=float, default=1.0, help="of a full run's inputs")
     given = parser.parse_args()
-    total, wrong = 0, []
+    total = 0
+    wrong: list[str] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "made").mkdir()

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -44,7 +45,7 @@ class Watched:
         return " ".join(f"{np.median(part):.0f}" for part in np.array_split(values, PARTS))
 
 
-def watch(command: list[object], **options: object) -> Watched:
+def watch(command: list[object], **options: Any) -> Watched:
     """Runs a command to its end and looks at it every second."""
     watched, began = Watched(), time.monotonic()
     process = subprocess.Popen([str(part) for part in command], **options)

@@ -87,7 +87,8 @@ def kept_busy(case: str, *arguments: object, copies: int) -> Iterator[None]:
     ]
     try:
         for process in processes:
-            if not process.stdout.readline():  # it says when its set-up is over
+            # it says when its set-up is over
+            if process.stdout is None or not process.stdout.readline():
                 raise RuntimeError(f"{case} {arguments}: ended in its set-up")
         yield
     finally:

@@ -14,7 +14,7 @@ import numpy as np
 
 from utils.console import notice, run_script
 from utils.errors import InputError
-from utils.landmark_files.crop_boxes import denormalize, parse_boxes
+from utils.landmark_files.crop_boxes import denormalize
 from utils.landmark_files.io import read_landmarks
 from utils.network.clips import stream_values, subtract_moving_average
 from utils.report.colours import FAKE_RGB, REAL_RGB
@@ -25,13 +25,15 @@ from utils.video.visualization import draw_landmarks
 DOCS = Path(__file__).resolve().parent
 INPUT = DOCS.parent / "input"
 FRAMES, LANDMARK = 60, 62  # what is drawn over time: one clip, the inner upper lip
-REPORT_SIZE = (900, 1180)  # pixels of the screenshot
+REPORT_SIZE = (900, 1560)  # pixels of the screenshot
 
 
 def _extract(video: Path, folder: Path, calibration: str) -> Path:
-    detectors = {"face_detector": "dlib", "landmark_detector": "dlib"}
     output = folder / f"{video.stem}.{calibration}.txt"
-    extractor = VideoExtractor(ExtractionOptions(**detectors, calibration=calibration))
+    dlib = ExtractionOptions(
+        face_detector="dlib", landmark_detector="dlib", calibration=calibration
+    )
+    extractor = VideoExtractor(dlib)
     report = extractor.extract(video, output, show_progress=False)
     if report.error:
         raise InputError(report.error)
@@ -60,7 +62,8 @@ def draw_way_of_the_data(path: Path) -> None:
                     course = subtract_moving_average(pixels.reshape(1, -1, 1))[0, :, 0]
                     said = "calibrated" if kind == "published" else "as detected"
                     calibrated.plot(course, style, color="0.2", linewidth=1, label=said)
-                boxes = parse_boxes(tracks["none"].header["crop_boxes"], 300)
+                boxes = tracks["none"].crop_boxes
+                assert boxes is not None
                 with Video(video) as opened:
                     frame = next(iter(opened.pictures()))
                 placed = denormalize(tracks["none"].landmarks, boxes)[0]
@@ -95,6 +98,7 @@ def photograph_report(path: Path) -> None:
         subprocess.run([*classify, *flags], check=True, cwd=name, capture_output=True)
         page = (Path(name) / "report" / "sample_fake.html").as_uri()
         headless = ["--headless=new", "--no-sandbox", "--hide-scrollbars", "--disable-gpu"]
+        headless.append("--virtual-time-budget=3000")  # the preview's first frame
         size = f"--window-size={REPORT_SIZE[0]},{REPORT_SIZE[1]}"
         command = [program, *headless, size, f"--screenshot={path}", page]
         subprocess.run(command, check=True, capture_output=True)

@@ -1,6 +1,7 @@
 """What tests share: where the reference material is, and small videos of a real face."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ os.environ["LRNET_PROGRESS"] = "0"  # stderr is compared line by line
 from utils.console import speak
 
 PROJECT = Path(__file__).resolve().parent.parent
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 REFERENCE = PROJECT.parent / "shared" / "reference"
 TRAINING = PROJECT.parent / "shared" / "training"
 
@@ -104,3 +106,40 @@ def run_classify(monkeypatch, capsys, *arguments: object) -> tuple[int, list[str
     status = run_script(classify.NAME, classify.main)
     printed = capsys.readouterr()
     return status, printed.out.splitlines(), printed.err
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium, where there is one."""
+    if not BROWSER or not DRIVER:
+        pytest.skip("no chromium and chromedriver (Debian: apt-get install chromium-driver)")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    driver.set_page_load_timeout(60)
+    driver.set_script_timeout(60)
+    yield driver
+    driver.quit()
+
+
+def css(browser, selector: str) -> list:
+    return browser.find_elements("css selector", selector)
+
+
+def axe_violations(browser) -> list[str]:
+    """What axe-core finds on the page that is shown: rules, and how many elements break each."""
+    from importlib.resources import files
+
+    script = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
+    browser.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})
+    browser.refresh()
+    browser.execute_script(script)
+    found = browser.execute_async_script("axe.run().then(arguments[0])")
+    browser.execute_cdp_cmd("Page.setBypassCSP", {"enabled": False})
+    return [f"{one['id']}: {len(one['nodes'])}" for one in found["violations"]]

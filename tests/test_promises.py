@@ -23,8 +23,8 @@ from utils.landmark_files.precomputed import read_precomputed
 from utils.locations import location
 from utils.outputs import check_output_file
 from utils.report.content_credentials import _summary
-from utils.report.page import _Timeline
 from utils.report.result_writers import JsonLinesWriter
+from utils.report.timeline import Timeline
 from utils.scaling import worker_processes
 from utils.scaling.worker_processes import run_apart
 from utils.verdict.results import ClipScore, VideoResult
@@ -238,7 +238,7 @@ def test_pictures_larger_than_8k_are_refused_before_they_are_decoded(tmp_path, m
 def test_a_timeline_has_few_ticks_whatever_the_header_says(tmp_path):
     clips = [ClipScore(0, 60, 0.0, 0.5, 0.5, 0.5)]
     face = VideoResult("a.txt", tmp_path / "a.txt", frames=60, fps=25, clips=clips)
-    timeline = _Timeline(
+    timeline = Timeline(
         VideoResult(
             "a.txt",
             tmp_path / "a.txt",

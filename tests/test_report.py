@@ -383,3 +383,24 @@ def test_the_index_tells_the_reason_of_the_face_that_decides(tmp_path):
     writer.finish()
     index = (tmp_path / "r" / "index.html").read_text()
     assert ">why</td>" in index and "too few frames" not in index
+
+
+def test_the_index_tells_files_of_one_name_apart_by_their_folders(tmp_path):
+    weights = read_manifest().members("auto")[0]
+    writer = PageWriter(tmp_path / "report", weights, VideoFinder([]))
+    for folder in ("one", "two"):
+        writer.add(VideoResult("a.txt", Path(folder, "a.txt"), video="a.mp4", error="no face"))
+    writer.close()
+    index = (tmp_path / "report" / "index.html").read_text()
+    assert "a.mp4 (one)" in index and "a.mp4 (two)" in index
+
+
+def test_a_report_holds_its_results_as_data_without_this_machines_folders(tmp_path):
+    weights = read_manifest().members("auto")[0]
+    writer = PageWriter(tmp_path, weights, VideoFinder([]))
+    given = Path("/home/somebody/secret/a.txt")
+    writer.add(VideoResult("a.txt", given, source=given, error="no face"))
+    writer.close()
+    (video,) = json.loads((tmp_path / "results.json").read_text())["videos"]
+    assert (video["path"], video["source"]) == ("a.txt", "a.txt")
+    assert not [path for path in tmp_path.iterdir() if "secret" in path.read_text()]

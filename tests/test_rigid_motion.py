@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from utils.network.clips import (
     stream_values,
     subtract_moving_average,
 )
-from utils.rigid_motion import liveliness, nonrigid_motion, remove_rigid_motion
+from utils.rigid_motion import liveliness, nonrigid_motion, region_speeds, remove_rigid_motion
 from utils.shared import LIVENESS_THRESHOLD, STILL_THRESHOLD
 
 
@@ -126,3 +127,24 @@ def test_a_frozen_stretch_is_no_moving_part(wandering_landmarks, random):
     assert moving_ranges(np.concatenate([trembling, frozen]), 25) == [(0, 83)]
     assert moving_ranges(frozen, 25) == []
     assert moving_ranges(trembling, 25) == [(0, 60)]
+
+
+def test_a_head_that_turns_moves_neither_mouth_nor_eyes(wandering_landmarks):
+    shape = wandering_landmarks[0].astype(np.float64)
+    angles = 0.2 * np.sin(np.arange(100) / 10)
+    turned = np.stack([shape @ rotation(angle) for angle in angles])
+    speeds = region_speeds(turned, 25)
+    assert max(speeds["mouth"].max(), speeds["eyes"].max()) < 1e-3
+    assert speeds["head"].max() == pytest.approx(0.2 / 10 * 25, rel=0.1)
+
+
+def test_a_mouth_that_moves_alone_is_told_apart(wandering_landmarks):
+    face = np.repeat(wandering_landmarks[:1].astype(np.float64), 100, axis=0)
+    face[:, 48:, 1] += 0.02 * np.sin(np.arange(100) / 2)[:, None]
+    speeds = region_speeds(face, 25)
+    assert speeds["mouth"].mean() > 3 * speeds["eyes"].mean()
+    assert len(speeds["mouth"]) == 99
+
+
+def rotation(angle: float) -> np.ndarray:
+    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])

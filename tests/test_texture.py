@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from utils.errors import InputError
 from utils.network.classifiers import load_classifier
+from utils.rigid_motion import RIGID_POINTS, TEMPLATE, template_transform
 from utils.run.video_extraction import ExtractionOptions, VideoExtractor
 from utils.texture.clip_figures import (
     CLIP_FRAMES,
@@ -21,12 +22,10 @@ from utils.texture.clip_figures import (
 )
 from utils.texture.face_patch import (
     PATCH_PIXELS,
-    RIGID_POINTS,
-    TEMPLATE,
     face_patch,
-    template_transform,
 )
-from utils.texture.field_measures import FIELDS, MEASURES, TextureMeter, texture_stride
+from utils.texture.field_measures import FIELDS, GRID, MEASURES, TextureMeter, texture_stride
+from utils.texture.field_weights import COLUMNS, field_weights
 from utils.texture.kernel_machine import KernelMachine, load_kernel_machine, save_kernel_machine
 from utils.texture.texture_file import TextureTrack, read_texture, texture_path, write_texture
 from utils.weights.sets import BUNDLED, PROJECT_WEIGHTS, DecisionRule, read_manifest
@@ -257,3 +256,18 @@ def test_a_texture_of_another_file_is_one_line(monkeypatch, capsys, tmp_path, ex
     status, lines, errors = run_classify(monkeypatch, capsys, "-i", tmp_path)
     assert status == 1 and not lines
     assert "a.texture.npz: not the texture of its landmark file" in errors
+
+
+def test_the_field_that_decides_weighs_most_on_both_sides_of_the_face(random):
+    """A machine that looks at one field alone, the second of the third row."""
+    field, fields = 2 * COLUMNS + 1, GRID * COLUMNS
+    owner = np.arange(TEXTURE_FIGURES) // (TEXTURE_FIGURES // fields)
+    vector = np.where(owner == field, 1.0, 0.0)[None]
+    machine = KernelMachine(
+        np.zeros(TEXTURE_FIGURES), np.ones(TEXTURE_FIGURES), vector, np.ones(1),
+        np.array(0.05), np.array(-0.3),
+    )  # fmt: skip
+    weights = field_weights(machine, np.repeat(vector, 3, axis=0))
+    assert weights.shape == (GRID, GRID)
+    assert weights[2, 1] == weights[2, GRID - 2] == weights.max() > 0
+    assert np.count_nonzero(np.abs(weights) > 1e-6) == 2

@@ -62,6 +62,7 @@ def extract_versions(videos: Sequence[Path], folder: Path) -> dict[Path, tuple[s
     changed = folder / "changed.mp4"
     made: dict[Path, tuple[str, str]] = {}
     for video in progress(videos, desc="versions", unit="video"):
+        jobs: list[tuple[str, tuple[str, ...] | None, Path, VideoExtractor]]
         jobs = [(ORIGINAL, None, video, mesh), (OTHER_DETECTOR, None, video, dlib)]
         jobs += [(name, options, changed, mesh) for name, options in CHANGES.items()]
         for name, options, path, extractor in jobs:

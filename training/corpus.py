@@ -31,7 +31,7 @@ from utils.run.executor import WorkerDied
 from utils.run.video_extraction import ExtractionOptions, VideoExtractor
 from utils.scaling.worker_processes import WorkerProcesses
 from utils.texture.texture_file import read_texture
-from utils.video.frames import TimedFrame, Video
+from utils.video.frames import DEFAULT_FPS, TimedFrame, Video
 
 DETECTORS = ExtractionOptions(face_detector="blazeface", landmark_detector="mediapipe", faces=1)
 MAX_FRAMES = 300  # of a video
@@ -136,7 +136,7 @@ class CorpusVideo(Video):
             yield TimedFrame(np.ascontiguousarray(part), frame.time)
 
 
-def encode(video: CorpusVideo, change: Change, path: Path) -> None:
+def encode(video: Video, change: Change, path: Path) -> None:
     """Writes the frames of a changed copy by x264."""
     import av
 
@@ -186,10 +186,10 @@ def read_tracks(rows: list[CorpusRow], folder: Path) -> Iterator[CorpusTrack]:
         header, segments = track.header, track.segments
         yield CorpusTrack(
             row,
-            header.fps,
-            header.eye_pixels,
-            header.face_pixels,
-            float(min(header.width, header.height)),
+            header.fps or DEFAULT_FPS,
+            header.eye_pixels or 0.0,
+            header.face_pixels or 0.0,
+            float(min(header.width or 0, header.height or 0)),
             [track.landmarks[one.start : one.end] for one in segments],
             [texture.rows[one.start : one.end] for one in segments],
             texture.stride,

@@ -13,6 +13,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -135,7 +136,7 @@ def train_and_score(
     output.parent.mkdir(parents=True, exist_ok=True)
     trainer = StreamTrainer(stream, config, ClipSampler(training, config))
     train_stream(trainer, output.stem, config, output.parent)
-    said = {track.name: _predict_jobs(trainer, track, config) for track in held}
+    said: dict[str, Any] = {track.name: _predict_jobs(trainer, track, config) for track in held}
     np.savez(output, **said)
     for left in output.parent.glob(f"{output.stem}.checkpoint*"):
         left.unlink()

@@ -23,6 +23,9 @@ import numpy as np
 from training.corpus import CorpusRow, CorpusTrack
 from training.texture_stream import FFPP, TABLE, deal_folds
 from utils.console import EXIT_DONE, print_result, run_script
+from utils.verdict.results import FAKE, REAL, STRENGTHS, strength_of
+from utils.verdict.scores import leans_to_fake
+from utils.weights.sets import DecisionRule
 
 LENGTHS = (0.0, 4.0, 8.0)  # seconds from which a band holds
 MAX_FALSE_ALARMS = 0.03  # share of real tracks called Fake, in each class of length
@@ -161,7 +164,30 @@ def rule(values: np.ndarray, columns: Columns) -> tuple[dict, np.ndarray]:
     fake_below = [(float(np.quantile(scores[fake], share)), share) for share in SHARES]
     for name, found in (("real_above", real_above), ("fake_below", fake_below)):
         made[name] = [[round(score, 3), share] for score, share in found]
-    return made | {"bands": bands}, scores
+    made |= {"bands": bands}
+    return made | {"strengths": strengths(scores, made, columns)}, scores
+
+
+def strengths(scores: np.ndarray, made: dict, columns: Columns) -> dict[str, dict]:
+    """Label -> word of strength -> the shares of real tracks and of fakes whose evidence is called
+    so."""
+    fake, found = columns["fake"], Counter[tuple[str, str, bool]]()
+    judge = DecisionRule((), 0.0, made["bands"], None, made["real_above"], made["fake_below"])
+    for score, seconds, is_fake in zip(scores, columns["seconds"], fake, strict=True):
+        leans = leans_to_fake(score, judge.band(seconds))
+        word = strength_of(judge.share_of_others(score, leans))
+        if word is not None:
+            found[FAKE if leans else REAL, word, bool(is_fake)] += 1
+    return {
+        label: {
+            word: [
+                round(found[label, word, is_fake] / int((fake == is_fake).sum()), 3)
+                for is_fake in (False, True)
+            ]
+            for _, word in STRENGTHS
+        }
+        for label in (FAKE, REAL)
+    }
 
 
 def decided(scores: np.ndarray, bands: list[list[float]], columns: Columns) -> dict[str, dict]:
@@ -240,8 +266,8 @@ def main() -> int:
         print_result(f"{name}: {json.dumps(made | more)}")
         for part, shares in decided(scores, made["bands"], columns).items():
             print_result(f"| {name} | {part} | " + " | ".join(f"{x:.3g}" for x in shares.values()))
-        for family, (count, *shares) in labels_by_family(scores, made["bands"], columns).items():
-            words = " | ".join(f"{share:.0%}" for share in shares)
+        for family, (count, *parts) in labels_by_family(scores, made["bands"], columns).items():
+            words = " | ".join(f"{share:.0%}" for share in parts)
             print_result(f"| {name} | {family} | {count} | {words} |")
     return EXIT_DONE
 

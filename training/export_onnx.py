@@ -74,7 +74,7 @@ def _logits(graph: _Graph, values: str, network: Network) -> str:
     centred = graph.add("Sub", [hidden, mean])
     squares = graph.add("Mul", [centred, centred])
     variance = graph.add("ReduceMean", [squares, axis], keepdims=0)
-    epsilon = graph.constant(np.float32(DEVIATION_EPSILON))
+    epsilon = graph.constant(np.array(DEVIATION_EPSILON, np.float32))
     deviation = graph.add("Sqrt", [graph.add("Add", [variance, epsilon])])
     flat = graph.add("Squeeze", [mean, axis])
     pooled = graph.add("Concat", [flat, deviation], axis=1)

@@ -35,8 +35,10 @@ def warp_to(
     grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
     coarse = (scale * grid + warp(grid)).reshape(GRID, GRID, 2).astype(np.float32)
     places = (np.linspace(0, GRID - 1, n, dtype=np.float32) for n in (width, height))
-    full = cv2.remap(coarse, *np.meshgrid(*places), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
-    return cv2.remap(texture, full, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    across, down = np.meshgrid(*places)
+    full = cv2.remap(coarse, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    x, y = cv2.split(full)
+    return cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
 def region_mask(landmarks: np.ndarray, shape: tuple[int, ...], softness: float) -> np.ndarray:

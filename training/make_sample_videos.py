@@ -16,6 +16,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -65,7 +66,7 @@ def find_landmarks(picture: np.ndarray) -> np.ndarray:
     """dlib's landmarks (68, 2) of the largest face of a picture, uint8 (H, W, 3) BGR."""
     boxes = make_face_detector("dlib").detect([picture])[0]
     largest = boxes[(boxes[:, 2] - boxes[:, 0]).argmax(), :4]
-    return make_landmark_detector("dlib").detect([picture], largest[None])[0][0]
+    return make_landmark_detector("dlib").detect([picture], [largest])[0].landmarks
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,10 @@ class PortraitAnimator:
         targets = np.concatenate([face, hair, self._edge])
         warp = RBFInterpolator(targets, sources - targets, kernel="thin_plate_spline", smoothing=1)
         coarse = (self._grid + warp(self._grid)).reshape(GRID, GRID, 2).astype(np.float32)
+        places = enlarge_map(coarse)
+        no_map: Any = None  # OpenCV's types know two maps only
         return cv2.remap(
-            self._picture, enlarge_map(coarse), None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+            self._picture, places, no_map, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
         )
 
 

@@ -62,8 +62,8 @@ def blend(patch: np.ndarray, share: np.ndarray, fill: np.ndarray, blur: float = 
 
 def noise(random: Random, sigma: float) -> np.ndarray:
     """Smooth noise (56, 56, 1) of deviation 1."""
-    values = random.normal(size=(PATCH_PIXELS, PATCH_PIXELS)).astype(np.float32)
-    values = cv2.GaussianBlur(values, (0, 0), sigma)
+    drawn = random.normal(size=(PATCH_PIXELS, PATCH_PIXELS)).astype(np.float32)
+    values = cv2.GaussianBlur(drawn, (0, 0), sigma)
     return (values / (values.std() + 1e-6))[..., None]
 
 
@@ -89,7 +89,7 @@ def cloth(random: Random) -> np.ndarray:
 def mask(patch: np.ndarray, other: np.ndarray, random: Random) -> np.ndarray:
     """A mask over mouth and nose."""
     top, side, chin = random.uniform(24, 33), random.uniform(14, 18), random.uniform(46, 53)
-    half = [(0, top - random.uniform(0, 3)), (7, top - random.uniform(0, 2))]
+    half = [(0.0, top - random.uniform(0, 3)), (7.0, top - random.uniform(0, 2))]
     half += [(side, top + random.uniform(0, 4)), (side * 0.9, 42), (8, chin)]
     outline = np.array([*half, *((-x, y) for x, y in half[::-1])])
     moved = outline + random.normal((28, 0), 1.5)

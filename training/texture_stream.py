@@ -130,9 +130,9 @@ def out_of_fold(
     """Mean decision and median similarity (tracks, 2) by machines that saw no source of a track."""
     fold, found = deal_folds(tracks), np.zeros((len(tracks), 2))
     for number in range(FOLDS):
-        learned = np.flatnonzero(fold != number)
+        learned = [int(i) for i in np.flatnonzero(fold != number)]
         machine = train([tracks[i] for i in learned], [figures[i] for i in learned], changed)
-        for index in np.flatnonzero(fold == number):
+        for index in map(int, np.flatnonzero(fold == number)):
             decisions, similarity = machine(figures[index])
             found[index] = decisions.mean(), np.median(similarity)
     return found

@@ -15,4 +15,6 @@ MAX_CREDENTIAL_TEXT = 200  # characters of what content credentials claim
 MAX_UPLOAD_BYTES = 2 << 30  # of a file sent to the local page, unless the user says otherwise
 MAX_JOBS = 2_000  # that the local page knows, waiting ones and finished ones
 STALLED_SECONDS = 600.0  # without progress, after which a job of the local page is given up
-REPORT_SECONDS = 300.0  # that reading a video for its page may take
+MAX_PREVIEW_SECONDS = 600.0  # of the preview in a video's page
+INLINE_PREVIEW_BYTES = 4 << 20  # of a preview that lies within its page, not beside it
+REPORT_SECONDS = 900.0  # that reading a video for its page may take

@@ -13,9 +13,20 @@ import numpy as np
 
 from .shared import LEFT_EYE, RIGHT_EYE
 
+RIGID_POINTS = np.array([36, 39, 42, 45, 27, 28, 29, 30, 31, 33, 35])  # of the 68 landmarks
+# Where these lie in the mean face of 283 real videos, outer eye corners at -0.5 and 0.5, y down.
+TEMPLATE = np.array(
+    [
+        *(-0.5, -0.197 + 0.015j, 0.197 + 0.015j, 0.5),
+        *(-0.05j, 0.04j, 0.192j, 0.364j),
+        *(-0.187 + 0.504j, 0.524j, 0.187 + 0.504j),
+    ]
+)
+_CENTRED = TEMPLATE - TEMPLATE.mean()
 ROUNDS = 2  # of fitting frames to a mean shape and taking the mean anew
 LIVENESS_SECONDS = 2.0  # that a face needs to show that it lives
 SMOOTHING_SECONDS = 0.5  # over which its motion is averaged: a detector's noise is faster
+MOTION_REGIONS = {"mouth": slice(48, 68), "eyes": slice(36, 48)}
 
 
 def _fit(frames: np.ndarray, shape: np.ndarray) -> np.ndarray:
@@ -88,3 +99,42 @@ def liveliness(landmarks: np.ndarray, fps: float) -> float | None:
         course = cv2.blur(values, (1, width), borderType=cv2.BORDER_REPLICATE)
         found.append(float(np.sqrt(2 * course.var(axis=0).mean())))
     return max(found, default=None)
+
+
+def template_transforms(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The similarities z -> a z + b from the template into frames that fit landmarks (..., 68, 2)
+    best in the least squares: a, b complex (...); |a| is the distance between the outer eye corners
+    in pixels."""
+    points = landmarks[..., RIGID_POINTS, 0] + 1j * landmarks[..., RIGID_POINTS, 1]
+    a = (_CENTRED.conj() * points).sum(axis=-1) / (np.abs(_CENTRED) ** 2).sum()
+    return a, points.mean(axis=-1) - a * TEMPLATE.mean()
+
+
+def template_transform(landmarks: np.ndarray) -> tuple[complex, complex]:
+    """The same of one frame, (68, 2)."""
+    a, b = template_transforms(landmarks)
+    return complex(a), complex(b)
+
+
+def region_speeds(landmarks: np.ndarray, fps: float) -> dict[str, np.ndarray]:
+    """How fast mouth, eyes and head of a face move, averaged over half a second.
+
+    Args:
+        landmarks: (frames, 68, 2); fps: of them, a second.
+
+    Returns:
+        Of `mouth` and `eyes` the root mean square over their landmarks, in the face's own frame, in
+        distances between the outer eye corners a second; of `head` how fast it turns in the picture
+        and comes nearer, in radians (and logarithms of size) a second: (frames - 1,) each.
+    """
+    a, b = template_transforms(landmarks)
+    a = np.where(np.abs(a) < 1e-10, 1e-10, a)
+    own = (landmarks[..., 0] + 1j * landmarks[..., 1] - b[:, None]) / a[:, None]
+    steps = np.square(np.abs(np.diff(own, axis=0)))
+    speeds = {name: np.sqrt(steps[:, of].mean(axis=1)) for name, of in MOTION_REGIONS.items()}
+    speeds["head"] = np.abs(np.log(a[1:] / a[:-1]))
+    width = max(1, round(SMOOTHING_SECONDS * fps))
+    return {
+        name: cv2.blur(speed[:, None] * fps, (1, width), borderType=cv2.BORDER_REPLICATE)[:, 0]
+        for name, speed in speeds.items()
+    }

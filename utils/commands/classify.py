@@ -236,7 +236,11 @@ def open_writers(
         if given.plot:
             writers.append(PlotWriter(given.plot))
         if given.report:
-            writers.append(PageWriter(given.report, classifier.weights, find_video, run_apart))
+            page = PageWriter(
+                *(given.report, classifier.weights, find_video, run_apart),
+                threshold=classifier.threshold,
+            )
+            writers.append(page)
         if given.visualize:
             folder, suffix = given.visualize_path, given.visualize_format
             writers.append(OverlayWriter(folder, suffix, find_video, run_apart))
@@ -306,7 +310,7 @@ def main() -> int:
 
     folder = given.model_weights or PROJECT_WEIGHTS
     classifier = load_landmark_classifier(given.weights, folder, given.score, given.threshold)
-    classifier.keep_tracks = bool(given.report or given.visualize)
+    classifier.keep_evidence = bool(given.report or given.visualize)
     extraction = None
     if videos:
         extraction = default_extraction(

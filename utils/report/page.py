@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,26 +15,25 @@ from typing import Any
 from ..atomic_write import AtomicFile
 from ..console import notice, printable
 from ..errors import InputError
-from ..landmark_files.segments import parse_segments
-from ..shared import VERSION
-from ..verdict.reliability import (
-    MeasurementRow,
-    face_measurements,
-    measurement_table,
-)
-from ..verdict.results import ClipScore, VideoResult, video_label
+from ..shared import FAKE_THRESHOLD, VERSION
+from ..verdict.decision import rule_of
+from ..verdict.reliability import MeasurementRow, face_measurements, measurement_table
+from ..verdict.results import UNCLEAR, VideoResult, video_label
 from ..verdict.words import (
     CAVEAT,
     describe_stream,
     describe_strength,
     describe_verdict,
     format_time,
+    next_steps,
+    strength_legend,
+    summary,
 )
 from ..weights.downloads import checksum
 from ..weights.sets import WeightSet
 from .colours import score_rgb
 from .content_credentials import can_read_credentials, read_credentials
-from .evidence_frames import ClipPicture, clip_pictures, select_clips
+from .evidence_frames import FaceEvidence, FaceJob, VideoEvidence, gather_evidence, select_clips
 from .file_names import FileNames
 from .per_video import (
     PerVideoWriter,
@@ -43,19 +44,11 @@ from .per_video import (
     track_of,
     video_rate,
 )
+from .result_writers import CsvWriter, JsonWriter
+from .timeline import Curve, Timeline
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-
-
-@dataclass(frozen=True)
-class Span:
-    """A stretch of a timeline, in shares of its length, with what is told of it."""
-
-    start: float
-    length: float
-    said: str = ""
-    clip: ClipScore | None = None
-    colour: str = ""
+NO_VERDICT = "No verdict"
 
 
 @dataclass(frozen=True)
@@ -65,13 +58,13 @@ class FacePart:
     result: VideoResult
     verdict: str
     strength: str = ""
-    clips: Sequence[Span] = ()
-    segments: Sequence[Span] = ()
-    cuts: Sequence[float] = ()
-    ticks: Sequence[tuple[float, str]] = ()
+    timeline: Timeline | None = None
+    curves: Sequence[Curve] = ()
     streams: Sequence[str] = ()
-    pictures: Sequence[ClipPicture] = ()
+    evidence: FaceEvidence = field(default_factory=FaceEvidence)
     figures: Sequence[MeasurementRow] = ()
+    better_copy: Sequence[str] = ()
+    other_checks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -80,18 +73,24 @@ class IndexRow:
 
     page: str
     name: str
+    folder: str
     label: str
     score: float | None
     faces: int
+    seconds: float | None
     reason: str
+    thumbnail: str
+    colour: str
 
 
 class PageWriter(PerVideoWriter):
-    """Writes `<video>.html` for each video, then `index.html`.
+    """Writes `<video>.html` for each video, then `index.html`, `results.json` and `results.csv`.
 
     Args:
         weights: the set that judged; find_video: where a face's video is.
         run_apart: does work that reads a video, in a process that may die.
+        home: what a page's link to all videos leads to.
+        threshold: from which on a score is fake, where the set has no band.
 
     Raises:
         InputError: the folder cannot be written.
@@ -103,73 +102,111 @@ class PageWriter(PerVideoWriter):
         weights: WeightSet,
         find_video: VideoFinder,
         run_apart: RunApart = run_here,
+        home: str = "index.html",
+        threshold: float = FAKE_THRESHOLD,
     ) -> None:
         super().__init__()
         self._folder = folder
         self._weights = weights
         self._find_video = find_video
         self._run_apart = run_apart
+        self._home = home
         self._names = FileNames()
-        self._names.reserve("index")
+        for taken in ("index", "results"):
+            self._names.reserve(taken)
         self._rows: list[IndexRow] = []
+        self._tables = (
+            JsonWriter(folder / "results.json", weights.name, threshold),
+            CsvWriter(folder / "results.csv"),
+        )
+
+    def add(self, result: VideoResult) -> None:
+        super().add(result)
+        # pages are shown to others: folders of this machine are nothing to them
+        source = result.source and Path(result.source.name)
+        shown = replace(result, path=Path(result.path.name), source=source)
+        for table in self._tables:
+            table.add(shown)
+
+    def close(self, interrupted: bool = False) -> None:
+        super().close(interrupted)
+        for table in self._tables:
+            table.close(interrupted)
 
     def write_video(self, faces: Sequence[VideoResult]) -> None:
         video = self._find_video(faces[0])
         hashed = video or faces[0].path
         name = printable(faces[0].video or faces[0].name)
-        page = f"{self._names.of(faces[0])}.html"
-        label = video_label(faces) or "No verdict"
+        stem = self._names.of(faces[0])
+        label = video_label(faces) or NO_VERDICT
+        evidence = self._evidence(faces, video, f"{stem}.mp4")
+        parts = [self._part(face, seen) for face, seen in zip(faces, evidence.faces, strict=True)]
+        sha256 = checksum(hashed) if hashed.is_file() else ""
+        about = f"LRNet {VERSION}, weights {self._weights.name}, {date.today().isoformat()}"
         self._write(
-            page,
+            f"{stem}.html",
             "video.html.j2",
             name=name,
             label=label,
-            faces=[self._part(face, video) for face in faces],
+            faces=parts,
             video=video,
-            sha256=checksum(hashed) if hashed.is_file() else "",
+            preview=evidence.preview,
+            sha256=sha256,
             hashed=printable(hashed.name),
+            home=self._home,
+            summary=summary(name, label, faces, sha256, about),
             credentials=read_credentials(video) if video else None,
             can_read_credentials=can_read_credentials(),
         )
-        scores = [face.score for face in faces if face.score is not None]
-        deciding = next((face for face in faces if face.label == label), faces[0])
-        reasons = [*deciding.reasons, deciding.error or ""]
-        score = max(scores, default=None)
-        self._rows.append(
-            IndexRow(page, name, label, score, len(faces), printable(reasons[0]) if reasons else "")
-        )
+        self._rows.append(_index_row(f"{stem}.html", name, label, parts))
 
     def finish(self, interrupted: bool = False) -> None:
-        self._write("index.html", "index.html.j2", rows=self._rows, interrupted=interrupted)
+        times = Counter(row.name for row in self._rows)
+        rows = [
+            replace(row, name=f"{row.name} ({row.folder})") if times[row.name] > 1 else row
+            for row in self._rows
+        ]
+        self._write("index.html", "index.html.j2", rows=rows, interrupted=interrupted)
 
-    def _part(self, face: VideoResult, video: Path | None) -> FacePart:
+    def _part(self, face: VideoResult, evidence: FaceEvidence) -> FacePart:
         if face.error is not None:
             return FacePart(face, describe_verdict(face))
-        timeline = _Timeline(face)
         measured = face_measurements(face.header, face.fps, face.liveliness)
+        better, others = next_steps(measured, self._weights) if face.label == UNCLEAR else ((), ())
+        timeline = Timeline(face)
         return FacePart(
             face,
             describe_verdict(face),
             describe_strength(face),
-            timeline.clips,
-            timeline.segments,
-            timeline.cuts,
-            timeline.ticks,
+            timeline,
+            timeline.curves(track_of(face), self._weights.motion),
             [describe_stream(stream, face.clips) for stream in face.streams],
-            self._pictures(face, video),
+            evidence,
             measurement_table(measured, self._weights),
+            better,
+            others,
         )
 
-    def _pictures(self, face: VideoResult, video: Path | None) -> list[ClipPicture]:
+    def _evidence(
+        self, faces: Sequence[VideoResult], video: Path | None, preview: str
+    ) -> VideoEvidence:
+        nothing = VideoEvidence([FaceEvidence() for _ in faces], None)
         if video is None:
-            return []
+            return nothing
         try:
-            landmarks = landmarks_by_frame(track_of(face))
-            job = video, select_clips(face.clips), landmarks, video_rate(face)
-            return self._run_apart(clip_pictures, job)
+            jobs = [
+                FaceJob((), {})
+                if face.error is not None
+                else FaceJob(
+                    select_clips(face.clips), landmarks_by_frame(track_of(face)), face.fields
+                )
+                for face in faces
+            ]
+            job = video, jobs, video_rate(faces[0]), self._folder / preview
+            return self._run_apart(gather_evidence, job)
         except InputError as error:
-            notice(f"{face.name}: no pictures for the report ({error})")
-            return []
+            notice(f"{faces[0].name}: no pictures for the report ({error})")
+            return nothing
 
     @cached_property
     def _environment(self) -> Any:
@@ -190,6 +227,7 @@ class PageWriter(PerVideoWriter):
             "script_hash": f"sha256-{digest}",
             "version": VERSION,
             "weights": self._weights,
+            "legend": strength_legend(rule_of(self._weights)),
             "caveat": CAVEAT,
         }
         environment.filters |= {"clock": format_time}
@@ -201,36 +239,22 @@ class PageWriter(PerVideoWriter):
             file.write(text)
 
 
-class _Timeline:
-    """A face's clips, segments and cuts in shares of the video's length."""
-
-    def __init__(self, face: VideoResult) -> None:
-        self._fps = video_rate(face)
-        segments = parse_segments(face.header.segments, face.frames)
-        parts = [(one.time, one.time + (one.end - one.start) / self._fps) for one in segments]
-        of_video = (face.header.video_frames or 0) / self._fps
-        self._length = max(of_video, *(end for _, end in parts), 1e-3)
-        self.segments = [
-            self._span(start, end, f"seen from {format_time(start)} to {format_time(end)}")
-            for start, end in parts
-        ]
-        self.clips = [self._clip(clip) for clip in face.clips]
-        times = face.header.shot_times or ()
-        self.cuts = [time / self._length for time in times if 0 < time < self._length]
-        steps = (1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600)
-        step = next((one for one in steps if self._length / one <= 10), int(self._length / 10) + 1)
-        moments = range(0, int(self._length) + 1, step)
-        self.ticks = [(moment / self._length, format_time(moment)) for moment in moments]
-
-    def _span(self, start: float, end: float, said: str = "", **more: Any) -> Span:
-        return Span(start / self._length, (end - start) / self._length, said, **more)
-
-    def _clip(self, clip: ClipScore) -> Span:
-        end = clip.time + (clip.end - clip.start) / self._fps
-        said = (
-            f"{format_time(clip.time)} to {format_time(end)}: score {clip.score:.2f}, "
-            f"g1 {clip.g1:.2f}, g2 {clip.g2:.2f}"
-        )
-        red, green, blue = score_rgb(clip.score)
-        colour = f"#{red:02x}{green:02x}{blue:02x}"
-        return self._span(clip.time, end, said, clip=clip, colour=colour)
+def _index_row(page: str, name: str, label: str, parts: Sequence[FacePart]) -> IndexRow:
+    faces = [part.result for part in parts]
+    score = max((face.score for face in faces if face.score is not None), default=None)
+    deciding = next((face for face in faces if face.label == label), faces[0])
+    reasons = [*deciding.reasons, deciding.error or ""]
+    timeline = parts[0].timeline
+    red, green, blue = score_rgb(0.5 if score is None else score)
+    return IndexRow(
+        page,
+        name,
+        printable(str((faces[0].source or faces[0].path).parent)),
+        label,
+        score,
+        len(faces),
+        timeline.seconds if timeline else None,
+        printable(reasons[0]) if reasons else "",
+        parts[0].evidence.thumbnail,
+        f"#{red:02x}{green:02x}{blue:02x}",
+    )

@@ -80,8 +80,8 @@ class LineWriter(PerVideoWriter):
 def result_as_dict(result: VideoResult) -> dict:
     """A face's entry in the JSON, as `docs/results.schema.json` describes it."""
     source = None if result.source is None else str(result.source)
-    entry = asdict(replace(result, header=LandmarkHeader(), track=None))
-    del entry["header"], entry["track"]
+    entry = asdict(replace(result, header=LandmarkHeader(), track=None, fields=None))
+    del entry["header"], entry["track"], entry["fields"]
     return {**entry, "path": str(result.path), "source": source}
 
 

@@ -13,6 +13,7 @@ from ..landmark_files.header import LandmarkHeader
 from ..landmark_files.io import read_landmarks
 from ..network.classifiers import Classifier, load_classifier, max_family_probability
 from ..shared import FAKE_THRESHOLD, FAMILIES
+from ..texture.field_weights import field_weights
 from ..verdict.decision import Decision, Evidence, decide
 from ..verdict.reliability import face_measurements, out_of_range_reasons
 from ..verdict.results import FAKE, REAL, UNCLEAR, ClipScore, VideoResult, strength_of
@@ -28,7 +29,8 @@ class LandmarkClassifier:
 
     Attributes:
         name: of the weights; weights: what they declare; threshold: used where they have no band.
-        keep_tracks: whether results carry the landmarks that were read; in this process only.
+        keep_evidence: whether results carry what was read and which fields of the face weighed
+            most, for pages; in this process only.
         origin: the arguments of `load_landmark_classifier`, by which another process has the same.
     """
 
@@ -41,7 +43,7 @@ class LandmarkClassifier:
         self.weights = classifier.weights
         self._method = method or classifier.weights.score
         self.threshold = threshold
-        self.keep_tracks = False
+        self.keep_evidence = False
 
     def classify_each(self, paths: Sequence[Path]) -> Iterator[VideoResult]:
         """One result a file, in their order, some files at a time."""
@@ -69,7 +71,10 @@ class LandmarkClassifier:
     def _result(self, face: FaceClips, g1: np.ndarray, g2: np.ndarray) -> VideoResult:
         weights, machine = self.weights, self._classifier.texture
         frames = np.array([len(clip) for clip in face.clips])
-        texture = machine(face.figures) if machine is not None and len(face.figures) else None
+        texture = fields = None
+        if machine is not None and len(face.figures):
+            texture = machine(face.figures)
+            fields = field_weights(machine, face.figures) if self.keep_evidence else None
         evidence = Evidence(g1, g2, frames, frames.sum() / face.fps, texture)
         decision = decide(evidence, weights, self._method, self.threshold)
         outside: list[str] = []
@@ -95,7 +100,8 @@ class LandmarkClassifier:
             clips=clips,
             streams=decision.streams,
             band=decision.band,
-            track=face.track if self.keep_tracks else None,
+            track=face.track if self.keep_evidence else None,
+            fields=fields,
             **({} if outside else _weight_of(decision)),
         )
 

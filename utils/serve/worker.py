@@ -54,7 +54,7 @@ def work_on(task: Task) -> dict[str, Any]:
         log = Path(LANDMARKS, "log.txt")
         extraction = default_extraction(Path(LANDMARKS), tell=_notice_once, log_file=log)
     document = JsonWriter(Path(RESULT), classifier.name, classifier.threshold)
-    report = PageWriter(Path(REPORT), classifier.weights, VideoFinder([Path(UPLOAD)]))
+    report = PageWriter(Path(REPORT), classifier.weights, VideoFinder([Path(UPLOAD)]), home="/")
     results = list(detect_each(landmark_files, videos, classifier, extraction))
     for writer in (document, report):
         for result in results:
@@ -79,7 +79,7 @@ def _classifier(weights: str, folder: Path):  # noqa: ANN202 - imported when it 
     from ..run.classification import load_landmark_classifier
 
     classifier = load_landmark_classifier(weights, folder, None, None)
-    classifier.keep_tracks = True
+    classifier.keep_evidence = True
     return classifier
 
 

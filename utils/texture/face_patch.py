@@ -9,27 +9,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..rigid_motion import template_transform
+
 PATCH_PIXELS = 56
 PATCH_SIDE = 2.8  # distances between the outer eye corners
 PATCH_CENTRE = 0.41j  # below the middle between them, in the same unit
-RIGID_POINTS = np.array([36, 39, 42, 45, 27, 28, 29, 30, 31, 33, 35])  # of the 68 landmarks
-# Where these lie in the mean face of 283 real videos, outer eye corners at -0.5 and 0.5, y down.
-TEMPLATE = np.array(
-    [
-        *(-0.5, -0.197 + 0.015j, 0.197 + 0.015j, 0.5),
-        *(-0.05j, 0.04j, 0.192j, 0.364j),
-        *(-0.187 + 0.504j, 0.524j, 0.187 + 0.504j),
-    ]
-)
-_CENTRED = TEMPLATE - TEMPLATE.mean()
-
-
-def template_transform(landmarks: np.ndarray) -> tuple[complex, complex]:
-    """The similarity z -> a z + b from the template into the frame that fits landmarks (68, 2) best
-    in the least squares; |a| is the distance between the outer eye corners in pixels."""
-    points = landmarks[RIGID_POINTS, 0] + 1j * landmarks[RIGID_POINTS, 1]
-    a = (_CENTRED.conj() * points).sum() / (np.abs(_CENTRED) ** 2).sum()
-    return complex(a), complex(points.mean() - a * TEMPLATE.mean())
 
 
 def pixel_step(landmarks: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..network.classifiers import probability
-from ..weights.sets import STREAMS, TEXTURE, WeightSet
+from ..weights.sets import STREAMS, TEXTURE, DecisionRule, WeightSet
 from .reliability import abstain_reasons, reasons_by_rule
 from .results import FAKE, REAL
 from .scores import leans_to_fake, mean_evidence, stream_scores, video_score
@@ -64,6 +64,11 @@ def decide(evidence: Evidence, weights: WeightSet, method: str, threshold: float
     if weights.unclear is not None:
         reasons = abstain_reasons(score, stream_scores(g1, g2, frames), weights)
     return Decision(label, score, weights.unclear, reasons, [*STREAMS])
+
+
+def rule_of(weights: WeightSet) -> DecisionRule | None:
+    """The rule of a set that reads all that it can, or None where it has none."""
+    return weights.rules.get(TEXTURE_RULE) or weights.rules.get(LANDMARK_RULE)
 
 
 def _by_rules(evidence: Evidence, weights: WeightSet) -> Decision:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..landmark_files.header import LandmarkHeader
@@ -87,19 +87,28 @@ def face_measurements(
     return header_measurements(header) | known
 
 
-def out_of_range_reasons(measured: Measurements, weights: WeightSet) -> list[str]:
-    """Why the set's word counts for nothing with this face; empty where it counts."""
-    reasons = []
+def out_of_range(
+    measured: Measurements, weights: WeightSet
+) -> Iterator[tuple[str, float, float, bool]]:
+    """What lies outside of the ranges that the set was validated on: its name, its value, the bound
+    that it is beyond, and whether that is too much."""
     for name, (least, most) in weights.ranges.items():
         value = measured.get(name)
         if value is None:
             continue
         if least is not None and value < least:
-            text = _TOO_LITTLE.get(name, f"{name} {{value:.3g}}, minimum {{bound:.3g}}")
-            reasons.append(text.format(value=value, bound=least))
+            yield name, value, least, False
         if most is not None and value > most:
-            text = _TOO_MUCH.get(name, f"{name} {{value:.3g}}, maximum {{bound:.3g}}")
-            reasons.append(text.format(value=value, bound=most))
+            yield name, value, most, True
+
+
+def out_of_range_reasons(measured: Measurements, weights: WeightSet) -> list[str]:
+    """Why the set's word counts for nothing with this face; empty where it counts."""
+    reasons = []
+    for name, value, bound, too_much in out_of_range(measured, weights):
+        texts, end = (_TOO_MUCH, "maximum") if too_much else (_TOO_LITTLE, "minimum")
+        text = texts.get(name, f"{name} {{value:.3g}}, {end} {{bound:.3g}}")
+        reasons.append(text.format(value=value, bound=bound))
     if measured.get("movement", 1.0) < STILL_THRESHOLD:
         reasons.append("the face does not move: this is a still picture")
     return reasons

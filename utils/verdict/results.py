@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from ..landmark_files.header import LandmarkHeader
 from ..landmark_files.io import SUFFIX as LANDMARK_SUFFIX
 from ..landmark_files.io import LandmarkTrack
@@ -50,6 +52,8 @@ class VideoResult:
         streams: that the score rests on.
         band: scores between which this face would be Unclear, where the set has such a band.
         left_out: faces of the video that have no file, and why, as its header tells.
+        fields: (7, 7) how much each field of the face weighs in the third stream, above 0 towards
+            fake; where the writers ask for it.
         header: of the file; track: what was read of it, where the writers ask for it.
         strength: of the evidence, `strong`, `moderate` or `weak`; None where it says nothing or was
             not measured. leaning: the label that it speaks for. share_of_others: of real faces with
@@ -79,6 +83,7 @@ class VideoResult:
     leaning: str | None = None
     share_of_others: float | None = None
     error: str | None = None
+    fields: np.ndarray | None = field(default=None, repr=False, compare=False)
     header: LandmarkHeader = field(default_factory=LandmarkHeader, repr=False)
     track: LandmarkTrack | None = field(default=None, repr=False, compare=False)
 

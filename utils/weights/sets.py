@@ -45,6 +45,8 @@ class DecisionRule:
         similarity: least similarity of a face's texture to anything learned, or None.
         real_above: scores, and the share of real tracks of unseen sources with as high a score;
             fake_below: scores, and the share of fakes with as low a one.
+        strengths: label -> word of strength -> the shares of real tracks and of fakes of unseen
+            sources for which the evidence was called so.
     """
 
     slopes: tuple[float, ...]
@@ -53,6 +55,7 @@ class DecisionRule:
     similarity: float | None = None
     real_above: tuple[tuple[float, float], ...] = ()
     fake_below: tuple[tuple[float, float], ...] = ()
+    strengths: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
 
     def share_of_others(self, score: float, fake: bool) -> float | None:
         """The share of real tracks with as high a score, for a fake, or of fakes with as low a one,
@@ -96,6 +99,8 @@ class WeightSet:
             `unclear`, which then is the band of a long track, for pictures.
         ranges: of what is measured of a face, name -> least and most (None: no bound), outside of
             which its word counts for nothing.
+        motion: part of the face -> how slow and how fast it is in real faces, 90 % of the time
+            (`utils.rigid_motion.region_speeds`).
         trained_on, measured, licence: for people; `areas`: kind of fake -> area under the ROC
             curve, measured against real videos.
     """
@@ -115,6 +120,7 @@ class WeightSet:
     rules: dict[str, DecisionRule] = field(default_factory=dict)
     ranges: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
     areas: dict[str, float] = field(default_factory=dict)
+    motion: dict[str, tuple[float, float]] = field(default_factory=dict)
     trained_on: str = ""
     measured: str = ""
     licence: str = ""
@@ -233,6 +239,8 @@ def _weight_set(name: str, entry: dict) -> WeightSet:
     described |= {key: tuple(map(float, entry[key])) for key in pairs if key in entry}
     described["areas"] = {str(key): float(area) for key, area in entry.get("areas", {}).items()}
     described["ranges"] = {key: _range(pair) for key, pair in entry.get("ranges", {}).items()}
+    motion = {str(part): (float(a), float(b)) for part, (a, b) in entry.get("motion", {}).items()}
+    described["motion"] = motion
     files = tuple(_model_file(name, entry["files"][stream]) for stream in STREAMS)
     if TEXTURE in entry["files"]:
         described["texture"] = _model_file(name, entry["files"][TEXTURE])
@@ -265,11 +273,17 @@ def _rule(entry: dict) -> DecisionRule:
         raise ValueError("a rule has one or two slopes, and bands within 0 and 1")
     similarity = entry.get("similarity")
     least = None if similarity is None else float(similarity)
-    shares = [
+    real_above, fake_below = (
         tuple((float(score), float(share)) for score, share in entry.get(key, ()))
         for key in ("real_above", "fake_below")
-    ]
-    return DecisionRule(slopes, float(entry["offset"]), bands, least, *shares)
+    )
+    strengths = {
+        str(label): {str(word): (float(real), float(fake)) for word, (real, fake) in words.items()}
+        for label, words in entry.get("strengths", {}).items()
+    }
+    return DecisionRule(
+        slopes, float(entry["offset"]), bands, least, real_above, fake_below, strengths
+    )
 
 
 def _range(pair: Any) -> tuple[float | None, float | None]:

@@ -3,15 +3,35 @@
 addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details")) details.open = true;
 });
+
+// The video: what is clicked is shown in it, and where it is is shown in the timelines.
+const video = document.querySelector("video");
+const seek = (seconds) => {
+  if (!video) return;
+  video.currentTime = Math.min(seconds, video.duration || seconds);
+  video.scrollIntoView({ block: "nearest" });
+};
+for (const button of document.querySelectorAll(".seek")) {
+  if (!video) button.disabled = true;
+  button.addEventListener("click", () => seek(Number(button.dataset.time)));
+}
+
 // The timeline: what the pointer or the keyboard is on is told below it; arrows go from clip to clip.
 for (const timeline of document.querySelectorAll(".timeline")) {
   const told = timeline.querySelector("output");
+  if (!told) continue;
   const clips = [...timeline.querySelectorAll(".clip")];
   const tell = (clip) => { told.textContent = clip ? clip.getAttribute("aria-label") : ""; };
   clips.forEach((clip, index) => {
     clip.addEventListener("pointerenter", () => tell(clip));
     clip.addEventListener("focus", () => tell(clip));
+    clip.addEventListener("click", () => seek(Number(clip.dataset.start)));
     clip.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") {
+        event.preventDefault();
+        event.stopPropagation();
+        seek(Number(clip.dataset.start));
+      }
       const steps = { ArrowRight: 1, ArrowLeft: -1, Home: -index, End: clips.length - 1 - index };
       if (!(event.key in steps)) return;
       event.preventDefault();
@@ -23,6 +43,87 @@ for (const timeline of document.querySelectorAll(".timeline")) {
   });
   timeline.addEventListener("pointerleave", () => tell(null));
 }
+
+if (video) {
+  const canvas = document.querySelector("canvas");
+  const pen = canvas.getContext("2d");
+  const box = document.querySelector("#landmarks");
+  const overlay = JSON.parse(document.querySelector("#overlay").textContent);
+  const faces = overlay.faces.map(({ times, points }) => {
+    const bytes = Uint8Array.from(atob(points), (letter) => letter.charCodeAt(0));
+    return { times, points: new Uint16Array(bytes.buffer) };
+  });
+  const clips = [...document.querySelectorAll(".clip")].map((clip) => clip.dataset);
+
+  // The last time that is not later, of times that grow; -1 where there is none.
+  const at = (times, moment) => {
+    let low = -1;
+    let high = times.length;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (times[middle] <= moment) low = middle; else high = middle;
+    }
+    return low;
+  };
+  const draw = () => {
+    const now = video.currentTime;
+    for (const line of document.querySelectorAll(".playhead")) {
+      const place = (1000 * now) / Number(line.ownerSVGElement.dataset.seconds);
+      line.setAttribute("x1", place);
+      line.setAttribute("x2", place);
+    }
+    pen.clearRect(0, 0, canvas.width, canvas.height);
+    if (!box.checked) return;
+    const clip = clips.find((one) => one.start <= now && now < one.end);
+    pen.fillStyle = clip ? clip.colour : "#828282";
+    for (const { times, points } of faces) {
+      const index = at(times, 1000 * now + 5);
+      if (index < 0 || 1000 * now - times[index] > 300) continue;
+      for (let point = 136 * index; point < 136 * (index + 1); point += 2) {
+        pen.beginPath();
+        pen.arc(points[point] / overlay.units, points[point + 1] / overlay.units, 1.5, 0, 7);
+        pen.fill();
+      }
+    }
+  };
+  const follow = () => {
+    draw();
+    if (!video.paused) requestAnimationFrame(follow);
+  };
+  for (const name of ["play", "pause", "seeked", "loadeddata", "timeupdate"]) {
+    video.addEventListener(name, name === "play" ? follow : draw);
+  }
+  box.addEventListener("input", draw);
+
+  // Keys as in players, unless they belong to what is in focus.
+  const frame = 1 / 25;
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.target.closest("input, button, summary, video, a, .clip")) return;
+    const moves = { j: -10, l: 10, ArrowLeft: -5, ArrowRight: 5, ",": -frame, ".": frame };
+    if (event.key === " " || event.key === "k") {
+      if (video.paused) video.play(); else video.pause();
+    } else if (event.key in moves) video.currentTime += moves[event.key];
+    else if (/^[0-9]$/.test(event.key)) video.currentTime = (video.duration * event.key) / 10;
+    else return;
+    event.preventDefault();
+  });
+}
+
+const copy = document.querySelector("#copy");
+if (copy) {
+  const summary = document.querySelector("#summary");
+  copy.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(summary.textContent);
+    } catch { // not allowed here: select it and copy as of old
+      getSelection().selectAllChildren(summary);
+      document.execCommand("copy");
+    }
+    document.querySelector("#copied").textContent = "Copied.";
+  });
+}
+
 // The index: sorted by any column, filtered by label and by name.
 const table = document.querySelector("#videos");
 if (table) {
@@ -48,10 +149,11 @@ if (table) {
       const down = head.getAttribute("aria-sort") === "ascending";
       for (const other of table.querySelectorAll("th")) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const value = (row) => row.cells[head.cellIndex].dataset.value;
       const numeric = head.classList.contains("number");
-      const compare = (a, b) => numeric ? value(a) - value(b) : value(a).localeCompare(value(b));
-      rows.sort((a, b) => (down ? -1 : 1) * compare(a, b));
+      const { compare: text } = new Intl.Collator();
+      const keyed = rows.map((row) => [row.cells[head.cellIndex].dataset.value, row]);
+      keyed.sort(([a], [b]) => (down ? -1 : 1) * (numeric ? a - b : text(a, b)));
+      rows.splice(0, rows.length, ...keyed.map(([, row]) => row));
       body.append(...rows);
     });
   }
