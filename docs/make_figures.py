@@ -25,7 +25,7 @@ from utils.video.visualization import draw_landmarks
 DOCS = Path(__file__).resolve().parent
 INPUT = DOCS.parent / "input"
 FRAMES, LANDMARK = 60, 62  # what is drawn over time: one clip, the inner upper lip
-REPORT_SIZE = (900, 1560)  # pixels of the screenshot
+REPORT_SIZE = (900, 1600)  # pixels of the screenshot
 
 
 def _extract(video: Path, folder: Path, calibration: str) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from utils.verdict.results import VideoResult
-from utils.verdict.words import next_steps, strength_legend, summary
+from utils.verdict.words import describe_false_alarms, next_steps, strength_legend, summary
 from utils.weights.sets import BUNDLED, read_manifest
 
 BUNDLED_SET = read_manifest().members(BUNDLED)[0]
@@ -74,3 +74,9 @@ def test_the_summary_of_several_faces_names_each():
     faces = [replace(FACE, face=f"{number} of 2") for number in (1, 2)]
     told = summary("a.mp4", "Unclear", faces, "", "")
     assert "Face 1 of 2: Unclear" in told and "Face 2 of 2: Unclear" in told
+
+
+def test_a_fake_stands_beside_the_share_of_real_videos_that_were_called_so():
+    told = describe_false_alarms(BUNDLED_SET.rules["texture"])
+    assert told.startswith("1.1 % of the real videos")
+    assert describe_false_alarms(None) == ""

@@ -21,6 +21,7 @@ from ..verdict.reliability import MeasurementRow, face_measurements, measurement
 from ..verdict.results import UNCLEAR, VideoResult, video_label
 from ..verdict.words import (
     CAVEAT,
+    describe_false_alarms,
     describe_stream,
     describe_strength,
     describe_verdict,
@@ -228,6 +229,7 @@ class PageWriter(PerVideoWriter):
             "version": VERSION,
             "weights": self._weights,
             "legend": strength_legend(rule_of(self._weights)),
+            "false_alarms": describe_false_alarms(rule_of(self._weights)),
             "caveat": CAVEAT,
         }
         environment.filters |= {"clock": format_time}

@@ -74,6 +74,15 @@ def describe_strength(face: VideoResult) -> str:
     )
 
 
+def describe_false_alarms(rule: DecisionRule | None) -> str:
+    """What stands beside each Fake: how often real videos are called so; empty where that was not
+    measured."""
+    if rule is None or rule.real_called_fake is None:
+        return ""
+    share = 100 * rule.real_called_fake
+    return f"{share:.1f} % of the real videos of sources that the model never saw were called Fake."
+
+
 def strength_legend(rule: DecisionRule | None) -> list[tuple[str, str, float, float]]:
     """What each word of strength is worth: the word, the label that it speaks for, and how often it
     fell on real and on fake videos; empty where that was not measured."""

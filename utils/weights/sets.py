@@ -45,6 +45,7 @@ class DecisionRule:
         similarity: least similarity of a face's texture to anything learned, or None.
         real_above: scores, and the share of real tracks of unseen sources with as high a score;
             fake_below: scores, and the share of fakes with as low a one.
+        real_called_fake: the share of these real tracks that were called Fake, or None.
         strengths: label -> word of strength -> the shares of real tracks and of fakes of unseen
             sources for which the evidence was called so.
     """
@@ -55,6 +56,7 @@ class DecisionRule:
     similarity: float | None = None
     real_above: tuple[tuple[float, float], ...] = ()
     fake_below: tuple[tuple[float, float], ...] = ()
+    real_called_fake: float | None = None
     strengths: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
 
     def share_of_others(self, score: float, fake: bool) -> float | None:
@@ -271,8 +273,10 @@ def _rule(entry: dict) -> DecisionRule:
     slopes = tuple(map(float, entry["slopes"]))
     if not bands or len(slopes) not in (1, 2) or any(not 0 <= a <= b <= 1 for _, a, b in bands):
         raise ValueError("a rule has one or two slopes, and bands within 0 and 1")
-    similarity = entry.get("similarity")
-    least = None if similarity is None else float(similarity)
+    least, called_fake = (
+        None if entry.get(key) is None else float(entry[key])
+        for key in ("similarity", "real_called_fake")
+    )
     real_above, fake_below = (
         tuple((float(score), float(share)) for score, share in entry.get(key, ()))
         for key in ("real_above", "fake_below")
@@ -282,7 +286,9 @@ def _rule(entry: dict) -> DecisionRule:
         for label, words in entry.get("strengths", {}).items()
     }
     return DecisionRule(
-        slopes, float(entry["offset"]), bands, least, real_above, fake_below, strengths
+        *(slopes, float(entry["offset"]), bands, least, real_above, fake_below),
+        called_fake,
+        strengths,
     )
 
 
