@@ -47,10 +47,10 @@ lock: $(VENV)/development
 	    --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	    --output-file requirements.lock requirements.txt
 
-# Known vulnerabilities of what is installed; needs the advisory database that pip-audit asks.
+# Known vulnerabilities of what is locked; needs the advisory database that pip-audit asks.
 audit: $(VENV)/development
 	$(RUN) -m pip install --quiet "pip-audit>=2.9,<3"
-	$(RUN) -m pip_audit
+	$(RUN) -m pip_audit --requirement requirements.lock --no-deps --disable-pip
 
 # How the bundled weights and the sample videos were made, and how they are measured.
 TRACKS ?= ../shared/training
