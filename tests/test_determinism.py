@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections import Counter
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -39,6 +40,29 @@ def test_neither_workers_nor_order_change_a_byte(videos, tmp_path, landmark_dete
     kinds = Counter(name.rpartition(".")[2] for name in written[0])
     textures = {"npz": kinds["txt"]} if landmark_detector == "mediapipe" else {}
     assert kinds == {"txt": len(videos) + 1, **textures} and written[0] == written[1]
+
+
+@pytest.mark.slow
+def test_results_and_pages_are_the_same_whoever_does_the_work(videos, tmp_path):
+    """With one worker, two, four, on Ray, and run again where the landmarks are there already."""
+    ways = {"one": (), "two": ("--workers", "2"), "four": ("--workers", "4"), "again": ()}
+    if find_spec("ray"):
+        ways["ray"] = ("--ray",)
+    (tmp_path / "list.txt").write_text("".join(f"{video}\n" for video in videos))
+    written = {}
+    for way, flags in ways.items():
+        folder = tmp_path / ("one" if way == "again" else way)
+        folder.mkdir(exist_ok=True)
+        command = [sys.executable, PROJECT / "classify.py", f"@{tmp_path / 'list.txt'}", *flags]
+        command += ["-o", "out", "--json", "r.json", "--csv", "r.csv", "--report", "report"]
+        subprocess.run([str(part) for part in command], check=True, capture_output=True, cwd=folder)
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        named = {str(path.relative_to(folder)): path.read_bytes() for path in files}
+        del named["landmark_logs.txt"]  # tells when each was done
+        written[way] = named
+    assert len(written["one"]) > 12
+    for way, files in written.items():
+        assert files == written["one"], way
 
 
 def test_scores_do_not_depend_on_the_batch(tmp_path, wandering_landmarks, random):

@@ -15,7 +15,6 @@ from conftest import PROJECT, write_video
 
 from utils import processes
 from utils.atomic_write import AtomicFile, partial_path
-from utils.commands.classify import close_all
 from utils.errors import InputError
 from utils.inputs import list_files
 from utils.landmark_files.io import LandmarkTrack, write_landmarks
@@ -23,7 +22,7 @@ from utils.landmark_files.precomputed import read_precomputed
 from utils.locations import location
 from utils.outputs import check_output_file
 from utils.report.content_credentials import _summary
-from utils.report.result_writers import JsonLinesWriter
+from utils.report.result_writers import JsonLinesWriter, close_all
 from utils.report.timeline import Timeline
 from utils.scaling import worker_processes
 from utils.scaling.worker_processes import run_apart

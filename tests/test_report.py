@@ -25,7 +25,7 @@ from utils.report.evidence_frames import select_clips
 from utils.report.file_names import FileNames
 from utils.report.page import PageWriter
 from utils.report.per_video import VideoFinder, landmarks_by_frame
-from utils.report.result_writers import CsvWriter, JsonLinesWriter, JsonWriter
+from utils.report.result_writers import CsvWriter, InOrder, JsonLinesWriter, JsonWriter
 from utils.run.api import group_by_video, list_inputs
 from utils.verdict.results import ClipScore, VideoResult
 from utils.verdict.words import describe_stream, format_time
@@ -404,3 +404,50 @@ def test_a_report_holds_its_results_as_data_without_this_machines_folders(tmp_pa
     (video,) = json.loads((tmp_path / "results.json").read_text())["videos"]
     assert (video["path"], video["source"]) == ("a.txt", "a.txt")
     assert not [path for path in tmp_path.iterdir() if "secret" in path.read_text()]
+
+
+class Noted:
+    """A writer that notes what it is told."""
+
+    def __init__(self):
+        self.names: list[str] = []
+        self.interrupted: bool | None = None
+
+    def add(self, result):
+        self.names.append(result.name)
+
+    def close(self, interrupted=False):
+        self.interrupted = interrupted
+
+
+def written_in_order(given: list[str], expected: list[str], interrupted: bool = False) -> Noted:
+    noted = Noted()
+    writer = InOrder([noted], [Path(name) for name in expected])
+    for name in given:
+        writer.add(VideoResult(name, Path(name)))
+    writer.close(interrupted)
+    assert noted.interrupted is interrupted
+    return noted
+
+
+@given(st.permutations([f"{letter}.txt" for letter in "abcdef"]))
+def test_results_are_written_in_the_order_of_the_inputs(order):
+    expected = sorted(order)
+    assert written_in_order(list(order), expected).names == expected
+
+
+def test_what_was_found_before_an_interruption_is_written_in_order():
+    found = ["c.txt", "a.txt"]
+    assert written_in_order(found, ["a.txt", "b.txt", "c.txt"], True).names == ["a.txt", "c.txt"]
+
+
+def test_faces_of_a_video_stay_together_in_order():
+    noted = Noted()
+    writer = InOrder([noted], [Path("a.mp4"), Path("b.mp4")])
+    for video in ("b", "a"):
+        for number in ("1", "2"):
+            name = f"{video}.txt" if number == "1" else f"{video}.face2.txt"
+            face = VideoResult(name, Path(name), face=f"{number} of 2", source=Path(f"{video}.mp4"))
+            writer.add(face)
+    writer.close()
+    assert noted.names == ["a.txt", "a.face2.txt", "b.txt", "b.face2.txt"]

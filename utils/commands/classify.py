@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..atomic_write import remove_stale_partials
 from ..console import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -24,7 +25,7 @@ from ..console import (
 )
 from ..errors import InputError
 from ..limits import MAX_UPLOAD_BYTES
-from ..locations import location
+from ..locations import is_remote, location
 from ..outputs import check_output_file, check_output_folder
 from ..shared import FAKE_THRESHOLD, SCORES, VIDEO_FORMATS
 from .cluster_flags import (
@@ -206,6 +207,10 @@ def check_outputs(given: argparse.Namespace, inputs: list[Path]) -> None:
         if folder is not None:
             check_output_folder(flag, folder)
     check_output_folder("-o", given.output_path)
+    files = [file for file in (given.json, given.csv) if file is not None]
+    for folder in {given.report, given.plot, *(file.parent for file in files)} - {None}:
+        if not is_remote(folder):
+            remove_stale_partials(folder)  # of runs that were killed
 
 
 @contextmanager
@@ -216,19 +221,28 @@ def open_writers(
     from ..report.overlay import OverlayWriter
     from ..report.page import PageWriter
     from ..report.per_video import VideoFinder
-    from ..report.result_writers import STDOUT, CsvWriter, JsonLinesWriter, JsonWriter, LineWriter
+    from ..report.result_writers import (
+        STDOUT,
+        CsvWriter,
+        InOrder,
+        JsonLinesWriter,
+        JsonWriter,
+        LineWriter,
+        close_all,
+    )
     from ..report.timeline_plot import PlotWriter
     from ..scaling.worker_processes import run_apart
 
     head = classifier.name, classifier.threshold
     find_video = VideoFinder(given.videos)
     writers: list[ResultWriter] = []
+    at_once: list[ResultWriter] = [InOrder(writers, expected)]
     interrupted = True
     try:
         if given.jsonl != STDOUT:
-            writers.append(LineWriter(print_result, expected))
+            at_once.append(LineWriter(print_result, expected))
         if given.jsonl:
-            writers.append(JsonLinesWriter(given.jsonl, *head))
+            at_once.append(JsonLinesWriter(given.jsonl, *head))
         if given.json:
             writers.append(JsonWriter(given.json, *head))
         if given.csv:
@@ -244,24 +258,12 @@ def open_writers(
         if given.visualize:
             folder, suffix = given.visualize_path, given.visualize_format
             writers.append(OverlayWriter(folder, suffix, find_video, run_apart))
-        yield writers
+        yield at_once
         interrupted = False
     finally:
-        close_all(writers, interrupted)
+        close_all(at_once, interrupted)
         if interrupted:
             _tell_interrupted(given)
-
-
-def close_all(writers: list[ResultWriter], interrupted: bool) -> None:
-    """Closes every writer, whatever one of them raises; the first error is raised in the end."""
-    first: Exception | None = None
-    for writer in writers:
-        try:
-            writer.close(interrupted)
-        except Exception as error:
-            first = first or error
-    if first is not None:
-        raise first
 
 
 def _tell_interrupted(given: argparse.Namespace) -> None:

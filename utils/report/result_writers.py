@@ -77,6 +77,54 @@ class LineWriter(PerVideoWriter):
             self._tell(f"{name:<{self._width}}  {label}")
 
 
+class InOrder(PerVideoWriter):
+    """Gives results to other writers in the order of the inputs, whichever video is done first: so
+    what they write is the same with any number of workers, and after any interruption.
+
+    Args:
+        expected: the inputs.
+    """
+
+    def __init__(self, writers: Sequence[ResultWriter], expected: Sequence[Path]) -> None:
+        super().__init__()
+        self._writers = writers
+        self._place = {path: number for number, path in enumerate(expected)}
+        self._waiting: dict[int, Sequence[VideoResult]] = {}
+        self._done: set[int] = set()
+        self._next = 0
+
+    def write_video(self, faces: Sequence[VideoResult]) -> None:
+        places = [self._place.get(face.source or face.path, self._next) for face in faces]
+        self._waiting[min(places)] = faces
+        self._done |= set(places)
+        while self._next in self._done:
+            self._pass_on(self._waiting.pop(self._next, ()))
+            self._done.remove(self._next)
+            self._next += 1
+
+    def _pass_on(self, faces: Sequence[VideoResult]) -> None:
+        for face in faces:
+            for writer in self._writers:
+                writer.add(face)
+
+    def finish(self, interrupted: bool = False) -> None:
+        for place in sorted(self._waiting):
+            self._pass_on(self._waiting[place])
+        close_all(self._writers, interrupted)
+
+
+def close_all(writers: Sequence[ResultWriter], interrupted: bool) -> None:
+    """Closes every writer, whatever one of them raises; the first error is raised in the end."""
+    first: Exception | None = None
+    for writer in writers:
+        try:
+            writer.close(interrupted)
+        except Exception as error:
+            first = first or error
+    if first is not None:
+        raise first
+
+
 def result_as_dict(result: VideoResult) -> dict:
     """A face's entry in the JSON, as `docs/results.schema.json` describes it."""
     source = None if result.source is None else str(result.source)
