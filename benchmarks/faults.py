@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What befalls a long run, done to extract_landmarks.py: `python -m benchmarks.faults -h`.
+"""What befalls a long run, done to both scripts: `python -m benchmarks.faults -h`.
 
-After each fault a rerun must complete the work, and every landmark file must be what an undisturbed
-run writes, byte for byte.
+After each fault a rerun must complete the work, and every landmark file, result and page must be
+what an undisturbed run writes, byte for byte.
 """
 
 from __future__ import annotations
@@ -26,11 +26,14 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+import psutil
 
 from benchmarks.measure import PROJECT
 from utils.console import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USAGE, run_script
 
 FLAGS = ("--fd", "blazeface", "--ld", "mediapipe", "--timeout", "60")
+RESULTS = ("--json", "r.json", "--jsonl", "r.jsonl", "--csv", "r.csv", "--report", "report")
+LEAVING_SECONDS = 3.0  # after which nothing of a killed run is alive
 LOG_LINE = re.compile(r"\S+ [\d.]+ \d{4}-\d\d-\d\dT\S+ frames=\d+ with_face=\d+ trusted=\S+.*")
 Landmarks = dict[str, bytes]
 
@@ -55,6 +58,37 @@ class Place:
 
     def landmarks(self) -> Landmarks:
         return {path.name: path.read_bytes() for path in sorted(self.out.glob("*"))}
+
+    def classify(self, *flags: str) -> subprocess.Popen:
+        """Starts a classification with all outputs, in a session of its own."""
+        command = [sys.executable, PROJECT / "classify.py", "videos", "-o", "out", *RESULTS, *flags]
+        return subprocess.Popen(
+            [str(part) for part in command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            cwd=self.folder,
+            env={**os.environ, "LRNET_PROGRESS": "0", "LRNET_OFFLINE": "1"},
+        )
+
+    def results(self) -> Landmarks:
+        """All that a classification wrote, by name."""
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        named = {str(path.relative_to(self.folder)): path for path in files}
+        unstable = ("videos/", "landmark_logs.txt")
+        return {
+            name: path.read_bytes() for name, path in named.items() if not name.startswith(unstable)
+        }
+
+    def left_behind(self) -> list[str]:
+        """Processes of a run that ended, a moment ago."""
+        time.sleep(LEAVING_SECONDS)
+        return [
+            " ".join(one.info["cmdline"])[:80]
+            for one in psutil.process_iter(["cmdline", "cwd"])
+            if one.info["cwd"] == str(self.folder)
+        ]
 
     def start(self, *flags: str, out: Path | None = None, **options: Any) -> subprocess.Popen:
         """Starts a run in a session of its own."""
@@ -125,6 +159,8 @@ class Faults:
         self.undisturbed = first.landmarks()
         faces = sum(name.endswith(".txt") for name in self.undisturbed)
         assert status == 0 and faces == videos + 1, lines
+        self._results: Landmarks = {}
+        self._classify_seconds = 0.0
 
     @contextlib.contextmanager
     def place(self) -> Iterator[Place]:
@@ -167,6 +203,33 @@ class Faults:
                 if len(errors) != 1:
                     wrong.append(f"said {errors}")
             return hit, wrong + self.wrong_after_rerun(place, *flags)
+
+    def classification_killed(self, *flags: str) -> tuple[bool, list[str]]:
+        """Whether `classify.py` with all outputs was killed at a random moment, and what is wrong
+        after a rerun."""
+        if not self._results:
+            with self.place() as place:
+                began = time.monotonic()
+                place.classify().communicate()
+                self._classify_seconds = time.monotonic() - began
+                self._results = place.results()
+        with self.place() as place:
+            process = place.classify(*flags)
+            time.sleep(self._random.uniform(0, self._classify_seconds))
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            wrong = [f"still runs: {name}" for name in place.left_behind()]
+            rerun = place.classify(*flags)
+            errors = rerun.communicate()[1]
+            if rerun.returncode:
+                wrong.append(f"the rerun ends in {rerun.returncode}: {errors}")
+            results = place.results()
+            for name in sorted(results.keys() | self._results.keys()):
+                known = _in_any_order(name, self._results.get(name))
+                if _in_any_order(name, results.get(name)) != known:
+                    wrong.append(f"{name}: {'differs' if name in results else 'is missing'}")
+            return process.returncode != 0, wrong
 
     def disk_full(self) -> tuple[bool, list[str]]:
         """No file may be larger than some bytes: that ends writing as a full disk does."""
@@ -223,6 +286,14 @@ class Faults:
             return True, wrong + self.wrong_after_rerun(place)
 
 
+def _in_any_order(name: str, content: bytes | None) -> list[bytes] | None:
+    """The lines of a file; of `.jsonl`, whose lines come as videos are done, sorted."""
+    if content is None:
+        return None
+    lines = content.splitlines()
+    return sorted(lines) if name.endswith(".jsonl") else lines
+
+
 @contextlib.contextmanager
 def _mounted(folder: Path, options: str) -> Iterator[None]:
     """A small file system of its own; only root may mount one."""
@@ -246,7 +317,7 @@ def may_mount() -> bool:
 
 def kinds(faults: Faults, rounds: int) -> Iterator[tuple[str, int, Callable]]:
     """Name, number of rounds and the fault itself."""
-    two = ("--workers", "2")
+    two: tuple[str, ...] = ("--workers", "2")
     few = max(1, rounds // 5)
     for name, flags in (("one worker", ()), ("two workers", two)):
         for how, status, times in (
@@ -259,6 +330,16 @@ def kinds(faults: Faults, rounds: int) -> Iterator[tuple[str, int, Callable]]:
                 times,
                 lambda how=how, status=status, flags=flags: faults.ended(how, status, *flags),
             )
+    for name, given, times in (
+        ("one worker", (), rounds),
+        ("two workers", two, few),
+        ("Ray", ("--ray",), few),
+    ):
+        yield (
+            f"SIGKILL, classification with all outputs, {name}",
+            times,
+            lambda given=given: faults.classification_killed(*given),
+        )
     yield "no file over a random size", few, faults.disk_full
     if may_mount():
         yield "output on a disk of 32 KB", few, faults.small_disk
@@ -272,6 +353,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.faults", description=__doc__)
     parser.add_argument("--rounds", type=int, default=50, help="kills; of other faults a fifth")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="faults whose names hold this")
     given = parser.parse_args()
     failed = False
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background shell
@@ -280,6 +362,8 @@ def main() -> int:
         print(f"an undisturbed run takes {faults.seconds:.1f} s\n")
         print("| fault | rounds | hit the run | wrong |\n|---|---|---|---|")
         for kind, rounds, fault in kinds(faults, given.rounds):
+            if given.only not in kind:
+                continue
             came = [fault() for _ in range(rounds)]
             wrong = [line for _, lines in came for line in lines]
             hits = sum(hit for hit, _ in came)

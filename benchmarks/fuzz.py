@@ -1,35 +1,45 @@
 #!/usr/bin/env python3
 """Broken files for every reader: `python -m benchmarks.fuzz -h`.
 
-A seeded mutator changes small valid files; a reader must read them or say InputError, soon and
-within a bound of memory. What else it does is printed with the number that makes it again.
+A seeded mutator changes small valid files; a reader must read them or say InputError, within ten
+seconds and a gigabyte of memory. What else it does is printed with the number that makes it again.
+Videos are read in a process that may die, as the scripts read them.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import resource
+import shutil
 import sys
 import tempfile
 import time
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from benchmarks.measure import PROJECT
 from utils.console import progress, run_script
 from utils.errors import InputError
 from utils.landmark_files.header import LandmarkHeader
 from utils.landmark_files.io import LandmarkTrack, read_landmarks, write_landmarks
 from utils.landmark_files.precomputed import read_precomputed
+from utils.run.executor import WorkerDied
+from utils.scaling.worker_processes import WorkerProcesses
+from utils.serve.jobs import read_job
 from utils.shared import LANDMARKS
 from utils.weights.litert import read_network
 from utils.weights.sets import MANIFEST, read_manifest
 
-MEMORY = 6 << 30  # bytes that the process may have
+MEMORY = 1 << 30  # bytes that a reader may take
 SLOW_SECONDS = 10.0
+FRAMES, VIDEO_SIDE = 40, 64  # of what is mutated
 TOKENS = (
     *(b"nan", b"inf", b"1e999", b"-1", b"999999999999", b"\x00", b"\xff\xfe", b"\n", b"#", b":"),
     *(b"# segments: 0-999999999999@0", b"../", b"&a", b"*a", b"!!python/object:os.system", b'"'),
@@ -82,6 +92,40 @@ def _read_weights(architecture: str) -> Callable[[Path], None]:
     return lambda path: load_stream_weights(model, architecture, path)
 
 
+def _read_page(path: Path) -> None:
+    """A landmark file to its verdict and its page."""
+    from utils.report.page import PageWriter
+    from utils.report.per_video import VideoFinder
+
+    classifier = _classifier()
+    folder = path.parent / "report"
+    try:
+        writer = PageWriter(folder, classifier.weights, VideoFinder([]))
+        for result in classifier.classify([path]):
+            writer.add(result)
+        writer.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@cache
+def _classifier() -> Any:
+    from utils.run.classification import load_landmark_classifier
+    from utils.weights.sets import PROJECT_WEIGHTS
+
+    classifier = load_landmark_classifier("auto", PROJECT_WEIGHTS, None, None)
+    classifier.keep_evidence = True
+    return classifier
+
+
+def _read_video(path: Path) -> None:
+    from utils.video.frames import Video
+
+    with Video(path) as video:
+        for _ in video.frames():
+            pass
+
+
 def readers(folder: Path) -> list[Reader]:
     """All readers, each with a small file that it accepts."""
     random = np.random.default_rng(0)
@@ -96,14 +140,16 @@ def readers(folder: Path) -> list[Reader]:
     with zipfile.ZipFile(folder / "a.task", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("face_detector.tflite", bytes(500))
     entry = "{format: any, clip_length: 60, architecture: convolutional, units: 4, score: mean, "
-    entry += "unclear: [0.2, 0.8], ranges: {fps: [23, null]}, "
+    entry += "unclear: [0.2, 0.8], ranges: {fps: [23, null]}, motion: {mouth: [0.1, 1]}, "
+    entry += "rules: {texture: {slopes: [1, 1], offset: 0, bands: [[0, 0.2, 0.8]], "
+    entry += "real_above: [[0.9, 0.01]], strengths: {Fake: {strong: [0.1, 0.2]}}}}, "
     entry += "files: {g1: {name: a, size: 3}, g2: {name: b}}}"
     manifest = f"sets:\n  mine: {entry}\nensembles:\n  two: {{members: [mine]}}\n".encode()
     return [
         Reader("landmarks", "x.txt", (folder / "a.txt").read_bytes(), _read_text, 120_000),
         Reader("OpenFace", "x.csv", table, read_precomputed, 40_000),
         Reader("npz", "x.npz", (folder / "a.npz").read_bytes(), read_precomputed, 30_000),
-        Reader("manifest", MANIFEST, manifest, lambda path: read_manifest(path.parent), 3_000),
+        Reader("manifest", MANIFEST, manifest, lambda path: read_manifest(path.parent), 6_000),
         Reader(
             "task",
             "x.task",
@@ -112,6 +158,84 @@ def readers(folder: Path) -> list[Reader]:
             10_000,
         ),
         *_weight_readers(folder),
+        *_texture_readers(folder),
+        Reader("page", "x.txt", _long_landmarks(folder), _read_page, 4_000),
+        Reader("job", "job.json", _job_record(), lambda path: read_job(path.parent), 4_000),
+    ]
+
+
+def _long_landmarks(folder: Path) -> bytes:
+    """A landmark file that has a verdict, its header all that a header can have."""
+    track = read_landmarks(PROJECT / "landmarks" / "sample_fake.txt")
+    header = replace(
+        track.header,
+        segments=f"0-{FRAMES - 1}@0.000",
+        video="a.mp4",
+        video_frames=FRAMES,
+        shot_times=(0.0, 1.0),
+        left_out="1 too small",
+    )
+    short = LandmarkTrack(track.landmarks[:FRAMES].round(3), track.format, header)
+    write_landmarks(folder / "long.txt", short)
+    return (folder / "long.txt").read_bytes()
+
+
+def _job_record() -> bytes:
+    record = {"id": "0" * 24, "name": "a.mp4", "file": "a.mp4", "size": 3, "state": "done"}
+    return json.dumps(record | {"label": "Fake", "score": 0.9, "page": "a.html"}).encode()
+
+
+def _texture_readers(folder: Path) -> list[Reader]:
+    from utils.texture.field_measures import FIELDS, MEASURES
+    from utils.texture.kernel_machine import (
+        KernelMachine,
+        load_kernel_machine,
+        save_kernel_machine,
+    )
+    from utils.texture.texture_file import TextureTrack, read_texture, texture_path, write_texture
+
+    rows = np.zeros((3, FIELDS, len(MEASURES)), np.float16)
+    write_texture(texture_path(folder / "x.txt"), TextureTrack(rows, 1))
+    one, scalar = np.ones(3), np.array(1.0)
+    machine = KernelMachine(one, one, np.ones((4, 3)), np.ones(4), scalar, scalar)
+    save_kernel_machine(folder / "g3.npz", machine)
+    name = texture_path(folder / "x.txt").name
+    texture, kept = (folder / name).read_bytes(), (folder / "g3.npz").read_bytes()
+
+    def read(path: Path) -> object:
+        return read_texture(path.with_name("x.txt"), 3)
+
+    return [
+        Reader("texture", name, texture, read, 10_000),
+        Reader("kernel machine", "g3.npz", kept, load_kernel_machine, 6_000),
+    ]
+
+
+def video_readers(folder: Path) -> list[Reader]:
+    """Short videos of all kinds of containers."""
+    import av
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 255, (6, VIDEO_SIDE, VIDEO_SIDE, 3), np.uint8)
+    found = []
+    for suffix, codec in ((".mp4", "libx264"), (".avi", "mpeg4"), (".mkv", "libvpx-vp9")):
+        path = folder / f"v{suffix}"
+        with av.open(str(path), "w") as container:
+            stream: Any = container.add_stream(codec, 25)
+            stream.width = stream.height = VIDEO_SIDE
+            stream.pix_fmt = "yuv420p"
+            for picture in pictures:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+            container.mux(stream.encode())
+        found.append(path)
+    images = [Image.fromarray(picture) for picture in pictures]
+    for suffix in (".webp", ".gif"):
+        found.append(folder / f"v{suffix}")
+        images[0].save(found[-1], save_all=True, append_images=images[1:], duration=40)
+    return [
+        Reader(path.suffix[1:], f"x{path.suffix}", path.read_bytes(), _read_video, 1_000)
+        for path in found
     ]
 
 
@@ -131,23 +255,56 @@ def _weight_readers(folder: Path) -> list[Reader]:
 
 def fuzz(reader: Reader, times: int, seed: int, folder: Path) -> list[str]:
     """What went wrong, a line each: neither read nor refused, or too slowly."""
-    wrong = []
     path = folder / reader.file_name
-    for number in progress(range(times), desc=reader.name, leave=False):
-        random = np.random.default_rng([seed, number])
-        path.write_bytes(mutate(reader.content, random))
-        began = time.monotonic()
-        try:
-            reader.read(path)
-        except InputError as error:
-            if "\n" in str(error):
-                wrong.append(f"{reader.name} {number}: more than a line")
-        except Exception as error:
-            wrong.append(f"{reader.name} {number}: {type(error).__name__}: {str(error)[:100]}")
-        if time.monotonic() - began > SLOW_SECONDS:
-            wrong.append(f"{reader.name} {number}: {time.monotonic() - began:.0f} s")
+    found = [
+        attempt(reader.read, path, reader.content, seed, number)
+        for number in progress(range(times), desc=reader.name, leave=False)
+    ]
     path.unlink(missing_ok=True)
-    return wrong
+    return [f"{reader.name} {number}: {wrong}" for number, wrong in enumerate(found) if wrong]
+
+
+def attempt(
+    read: Callable[[Path], object], path: Path, content: bytes, seed: int, number: int
+) -> str:
+    """What went wrong with one mutated file; empty where it was read or refused."""
+    path.write_bytes(mutate(content, np.random.default_rng([seed, number])))
+    began = time.monotonic()
+    wrong = ""
+    try:
+        read(path)
+    except InputError as error:
+        wrong = "more than a line" if "\n" in str(error) else ""
+    except Exception as error:
+        wrong = f"{type(error).__name__}: {str(error)[:100]}"
+    took = time.monotonic() - began
+    return wrong or (f"{took:.0f} s" if took > SLOW_SECONDS else "")
+
+
+def fuzz_videos(reader: Reader, times: int, seed: int, folder: Path) -> list[str]:
+    """The same in a process that may die: that it ends is no fault, that it hangs is."""
+    jobs = [(folder / reader.file_name, reader.content, seed, number) for number in range(times)]
+    found = []
+    for (*_, number), wrong in WorkerProcesses(1).run(
+        _attempt_video, jobs, limit_memory, SLOW_SECONDS
+    ):
+        if isinstance(wrong, WorkerDied):
+            wrong = str(wrong) if "no answer" in str(wrong) else ""
+        found += [f"{reader.name} {number}: {wrong}"] if wrong else []
+    return found
+
+
+def _attempt_video(job: tuple[Path, bytes, int, int]) -> str:
+    return attempt(_read_video, *job)
+
+
+def limit_memory() -> None:
+    """From now on this process may take a gigabyte more than it has."""
+    import av  # noqa: F401 - what it has includes its libraries
+
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    most = pages * resource.getpagesize() + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
 
 
 def main() -> int:
@@ -160,11 +317,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "made").mkdir()
-        made = readers(folder / "made")
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        for reader in made:
+        videos = video_readers(folder / "made")
+        jobs = [(fuzz_videos, reader) for reader in videos]
+        jobs += [(fuzz, reader) for reader in readers(folder / "made")]
+        _classifier()
+        for way, reader in jobs:
+            if way is fuzz:
+                limit_memory()
             times = max(1, round(reader.times * given.share))
-            found = fuzz(reader, times, given.seed, folder)
+            found = way(reader, times, given.seed, folder)
             print(f"{reader.name}: {times} inputs, {len(found)} neither read nor refused")
             total, wrong = total + times, wrong + found
     print(f"{total} inputs, seed {given.seed}: {len(wrong)} wrong")

@@ -22,6 +22,12 @@ def test_a_run_that_is_ended_is_completed_by_the_next(faults, how, workers):
 
 
 @pytest.mark.slow
+def test_a_classification_that_is_killed_is_completed_by_the_next(faults):
+    _, wrong = faults.classification_killed()
+    assert wrong == []
+
+
+@pytest.mark.slow
 def test_a_full_disk_gets_a_line_and_a_rerun_completes_the_work(faults):
     hit, wrong = faults.disk_full()
     assert hit and wrong == []

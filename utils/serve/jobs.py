@@ -148,14 +148,14 @@ class JobStore:
     def _read_all(self) -> Iterator[Job]:
         for folder in self.folder.iterdir():
             if _ID.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
-                job = _read(folder)
+                job = read_job(folder)
                 if job is None:  # its upload was cut off
                     shutil.rmtree(folder, ignore_errors=True)
                 else:
                     yield job
 
 
-def _read(folder: Path) -> Job | None:
+def read_job(folder: Path) -> Job | None:
     """A job that an earlier server left: finished, or to be done again."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
