@@ -19,11 +19,13 @@ test: $(VENV)/development
 
 test-all: $(VENV)/development
 	$(RUN) -m pytest -n 2 --durations=15
+	$(RUN) -m pytest --nbmake docs/tour.ipynb
 
 lint: $(VENV)/development
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	$(VENV)/bin/hadolint Dockerfile
 
 bench: $(VENV)/development
 	$(RUN) -m benchmarks.run

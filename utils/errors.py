@@ -5,9 +5,9 @@ from __future__ import annotations
 import zipfile
 import zlib
 
-# What NumPy raises of an .npz that is damaged, or that somebody made to harm.
-NPZ_ERRORS = (
-    *(OSError, ValueError, KeyError, EOFError, TypeError),
+# What reading a zip, such as an .npz, raises that is damaged, or that somebody made to harm.
+ZIP_ERRORS = (
+    *(OSError, ValueError, KeyError, EOFError, TypeError, MemoryError),
     *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
 )
 

@@ -28,7 +28,7 @@ from .video_extraction import ExtractionOptions, VideoReport
 
 @dataclass(frozen=True)
 class Detection:
-    """What `--json` writes: a result a face, in the order of the inputs."""
+    """What `--json` writes: a result a face, those of landmark files first."""
 
     weights: str
     threshold: float

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import NPZ_ERRORS, InputError
+from ..errors import ZIP_ERRORS, InputError
 from ..limits import MAX_WEIGHT_BYTES
 
 CUT_AT = 4.0  # deviations from the mean, beyond which a figure says no more
@@ -92,6 +92,6 @@ def load_kernel_machine(path: Path) -> KernelMachine:
             raise ValueError("arrays that do not fit each other")
         if not all(np.isfinite(getattr(machine, name)).all() for name in names):
             raise ValueError("NaN or infinite numbers")
-    except NPZ_ERRORS as error:
+    except ZIP_ERRORS as error:
         raise InputError(f"{path}: not a kernel machine ({error})") from None
     return machine

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..atomic_write import partial_path
-from ..errors import NPZ_ERRORS, InputError
+from ..errors import ZIP_ERRORS, InputError
 from ..locations import local_copy, storage_errors
 from .field_measures import FIELDS, MEASURES
 
@@ -92,7 +92,7 @@ def _read(path: Path, copy: Path, lines: int) -> TextureTrack:
             raise ValueError(f"version {version}, stride {stride}")
         if rows.dtype != np.float16 or rows.shape != (lines, FIELDS, len(MEASURES)):
             raise ValueError("rows of another landmark file")
-    except NPZ_ERRORS as error:
+    except ZIP_ERRORS as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"{path}: not the texture of its landmark file ({reason}); extract it again"

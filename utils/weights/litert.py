@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..console import native_stderr_muted
-from ..errors import InputError
+from ..errors import ZIP_ERRORS, InputError
 
 MAX_NETWORK_BYTES = 64 << 20  # bytes; the networks of face landmarking have under three million
 
@@ -26,7 +25,7 @@ def read_network(task: Path, name: str) -> bytes:
             if archive.getinfo(name).file_size > MAX_NETWORK_BYTES:
                 raise InputError(f"{task}: {name} is larger than any network of its kind")
             return archive.read(name)
-    except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError):
+    except ZIP_ERRORS:
         raise InputError(f"{task}: not a task file with {name} in it; fetch it again") from None
 
 
