@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..atomic_write import remove_stale_partials
 from ..console import (
     EXIT_DONE,
     EXIT_FAILED,
     HelpFormatter,
     add_common_flags,
     notice,
-    print_result,
     progress,
     run_script,
 )
 from ..errors import InputError
-from ..limits import MAX_UPLOAD_BYTES
-from ..locations import is_remote, location
-from ..outputs import check_output_file, check_output_folder
+from ..locations import location
 from ..shared import FAKE_THRESHOLD, SCORES, VIDEO_FORMATS
 from .cluster_flags import (
     add_cluster_flags,
@@ -35,13 +26,10 @@ from .cluster_flags import (
     open_executor,
     threads_of_worker,
 )
-
-if TYPE_CHECKING:
-    from ..report.result_writers import ResultWriter
-    from ..run.classification import LandmarkClassifier
+from .result_outputs import check_outputs, open_writers
+from .server_flags import add_server_flags, run_server, serve_as_flag
 
 NAME = "classify"
-DEFAULT_ADDRESS = "127.0.0.1:8000"
 DEFAULT_FOLDERS = (Path("landmarks"), Path("landmarks_new"))
 
 
@@ -55,9 +43,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     _add_weights(parser)
     _add_outputs(parser)
     add_cluster_flags(parser)
-    _add_server(parser)
+    add_server_flags(parser)
     add_common_flags(parser)
-    given = parser.parse_args(_serve_as_flag(sys.argv[1:] if arguments is None else arguments))
+    given = parser.parse_args(serve_as_flag(sys.argv[1:] if arguments is None else arguments))
     check_cluster_flags(parser, given)
     given.landmarks_path = [*(given.landmarks_path or []), *given.inputs] or None
     if given.threshold is not None and not 0 <= given.threshold <= 1:
@@ -153,39 +141,6 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _serve_as_flag(arguments: list[str]) -> list[str]:
-    """`lrnet serve` is `--serve`, unless a file has that name."""
-    if arguments[:1] == ["serve"] and not Path("serve").exists():
-        return ["--serve", *arguments[1:]]
-    return arguments
-
-
-def _add_server(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("a local page to drop videos on").add_argument
-    add(
-        "--serve",
-        nargs="?",
-        const=DEFAULT_ADDRESS,
-        metavar="HOST:PORT",
-        help="answer there instead of classifying files (default: 127.0.0.1:8000). Another host "
-        "than this machine asks for a token: LRNET_TOKEN, or one that is made and printed",
-    )
-    add(
-        "--serve_path",
-        type=Path,
-        metavar="DIR",
-        help="where its jobs and reports are kept (default: a folder of the user's cache)",
-    )
-    add("--keep_hours", type=float, default=24, metavar="H", help="how long they are (default: 24)")
-    add(
-        "--max_upload",
-        type=int,
-        default=MAX_UPLOAD_BYTES >> 20,
-        metavar="MIB",
-        help=f"largest file that may be sent (default: {MAX_UPLOAD_BYTES >> 20})",
-    )
-
-
 def find_inputs(given: argparse.Namespace) -> tuple[list[Path], list[Path]]:
     """Landmark files and videos that were named, or those of the default folders."""
     from ..run.api import list_inputs
@@ -198,112 +153,10 @@ def find_inputs(given: argparse.Namespace) -> tuple[list[Path], list[Path]]:
     return list_inputs(folders)
 
 
-def check_outputs(given: argparse.Namespace, inputs: list[Path]) -> None:
-    """Raises InputError where results could not be written: before the work, not after it."""
-    for flag, file in (("--json", given.json), ("--jsonl", given.jsonl), ("--csv", given.csv)):
-        if file is not None and str(file) != "-":
-            check_output_file(flag, file, inputs)
-    for flag, folder in (("--report", given.report), ("--plot", given.plot)):
-        if folder is not None:
-            check_output_folder(flag, folder)
-    check_output_folder("-o", given.output_path)
-    files = [file for file in (given.json, given.csv) if file is not None]
-    for folder in {given.report, given.plot, *(file.parent for file in files)} - {None}:
-        if not is_remote(folder):
-            remove_stale_partials(folder)  # of runs that were killed
-
-
-@contextmanager
-def open_writers(
-    given: argparse.Namespace, classifier: LandmarkClassifier, expected: list[Path]
-) -> Iterator[list[ResultWriter]]:
-    """All that was asked for; where the run ends early, with what was found until then."""
-    from ..report.overlay import OverlayWriter
-    from ..report.page import PageWriter
-    from ..report.per_video import VideoFinder
-    from ..report.result_writers import (
-        STDOUT,
-        CsvWriter,
-        InOrder,
-        JsonLinesWriter,
-        JsonWriter,
-        LineWriter,
-        close_all,
-    )
-    from ..report.timeline_plot import PlotWriter
-    from ..scaling.worker_processes import run_apart
-
-    head = classifier.name, classifier.threshold
-    find_video = VideoFinder(given.videos)
-    writers: list[ResultWriter] = []
-    at_once: list[ResultWriter] = [InOrder(writers, expected)]
-    interrupted = True
-    try:
-        if given.jsonl != STDOUT:
-            at_once.append(LineWriter(print_result, expected))
-        if given.jsonl:
-            at_once.append(JsonLinesWriter(given.jsonl, *head))
-        if given.json:
-            writers.append(JsonWriter(given.json, *head))
-        if given.csv:
-            writers.append(CsvWriter(given.csv))
-        if given.plot:
-            writers.append(PlotWriter(given.plot))
-        if given.report:
-            page = PageWriter(
-                *(given.report, classifier.weights, find_video, run_apart),
-                threshold=classifier.threshold,
-            )
-            writers.append(page)
-        if given.visualize:
-            folder, suffix = given.visualize_path, given.visualize_format
-            writers.append(OverlayWriter(folder, suffix, find_video, run_apart))
-        yield at_once
-        interrupted = False
-    finally:
-        close_all(at_once, interrupted)
-        if interrupted:
-            _tell_interrupted(given)
-
-
-def _tell_interrupted(given: argparse.Namespace) -> None:
-    written = [given.json, given.jsonl, given.csv, given.report and given.report / "index.html"]
-    kept = ", ".join(str(path) for path in written if path and str(path) != "-")
-    if kept:
-        notice(f"ended early; what was found until then is in {kept}")
-
-
-def _serve(given: argparse.Namespace) -> int:
-    from ..locations import user_cache
-    from ..serve.app import ServeOptions, serve
-    from ..weights.sets import PROJECT_WEIGHTS
-
-    if given.landmarks_path or given.score or given.threshold is not None:
-        raise InputError("--serve takes no inputs, no --score and no --threshold")
-    host, colon, port = given.serve.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise InputError(f"--serve {given.serve}: name it as HOST:PORT, such as {DEFAULT_ADDRESS}")
-    folder = given.serve_path or (user_cache() or Path(tempfile.gettempdir())) / "lrnet" / "serve"
-    serve(
-        ServeOptions(
-            host.strip("[]") or "127.0.0.1",
-            int(port),
-            folder.resolve(),
-            given.weights,
-            (given.model_weights or PROJECT_WEIGHTS).resolve(),
-            given.workers,
-            given.max_upload << 20,
-            given.keep_hours,
-            os.environ.get("LRNET_TOKEN", ""),
-        )
-    )
-    return EXIT_DONE
-
-
 def main() -> int:
     given = parse_arguments()
     if given.serve:
-        return _serve(given)
+        return run_server(given)
     landmark_files, videos = find_inputs(given)
     check_outputs(given, [*landmark_files, *videos])
     from ..run.api import default_extraction, detect_each
