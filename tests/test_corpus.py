@@ -37,7 +37,7 @@ def test_a_labelled_crop_of_a_video_becomes_landmarks_and_texture(tmp_path, monk
     (row,) = read_rows(table)
     assert extract_row((row, tmp_path, tmp_path / "out", None)) == ""
     (track,) = read_tracks([row], tmp_path / "out")
-    assert [len(part) for part in track.landmarks] == [40] == [len(part) for part in track.texture]
+    assert [len(part) for part in track.landmarks] == [40]
     assert track.frame_pixels == 480 and not track.row.fake
 
 
@@ -72,7 +72,7 @@ def some_tracks(random, count: int) -> tuple[list[CorpusTrack], list[np.ndarray]
         row = CorpusRow(
             str(index), index % 2 == 1, "swap", "", "d", f"s{index % 12}", f"g{index}", "", ()
         )
-        tracks.append(CorpusTrack(row, 25, 60, 150, 480, [], [], 1))
+        tracks.append(CorpusTrack(row, 25, 60, 150, 480, []))
         values = random.normal(size=(3, 8))
         values[:, 0] += 3 * row.fake
         figures.append(values)

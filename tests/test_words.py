@@ -78,5 +78,6 @@ def test_the_summary_of_several_faces_names_each():
 
 def test_a_fake_stands_beside_the_share_of_real_videos_that_were_called_so():
     told = describe_false_alarms(BUNDLED_SET.rules["texture"])
-    assert told.startswith("1.1 % of the real videos")
+    share = BUNDLED_SET.rules["texture"].real_called_fake
+    assert told.startswith(f"{100 * share:.1f} % of the real videos")
     assert describe_false_alarms(None) == ""

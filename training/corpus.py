@@ -10,6 +10,7 @@ With `--changed`, about half of the rows, as copies: encoded anew, some smaller,
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import hashlib
 import sys
@@ -28,10 +29,11 @@ from utils.console import EXIT_DONE, notice, run_script
 from utils.errors import InputError
 from utils.landmark_files.io import read_landmarks
 from utils.run.executor import WorkerDied
+from utils.run.face_clips import FaceClips, read_clips
 from utils.run.video_extraction import ExtractionOptions, VideoExtractor
 from utils.scaling.worker_processes import WorkerProcesses
-from utils.texture.texture_file import read_texture
 from utils.video.frames import DEFAULT_FPS, TimedFrame, Video
+from utils.weights.sets import WeightSet
 
 DETECTORS = ExtractionOptions(face_detector="blazeface", landmark_detector="mediapipe", faces=1)
 MAX_FRAMES = 300  # of a video
@@ -61,7 +63,8 @@ class CorpusRow:
 
 @dataclass(frozen=True)
 class CorpusTrack:
-    """A row with what was extracted of it: landmarks (frames, 68, 2) and texture, by segment."""
+    """A row with what was extracted of it: landmarks (frames, 68, 2) by segment, and the clips that
+    a set reads of it, or None where there is none."""
 
     row: CorpusRow
     fps: float
@@ -69,8 +72,7 @@ class CorpusTrack:
     face_pixels: float
     frame_pixels: float  # the shorter side of the frame
     landmarks: list[np.ndarray]
-    texture: list[np.ndarray]
-    stride: int
+    clips: FaceClips | None = None
 
 
 def read_rows(table: Path) -> list[CorpusRow]:
@@ -173,26 +175,32 @@ def _extractor() -> VideoExtractor:
     return VideoExtractor(DETECTORS)
 
 
-def read_tracks(rows: list[CorpusRow], folder: Path) -> Iterator[CorpusTrack]:
-    """What was extracted of rows; those without a file are left out."""
+def read_tracks(
+    rows: list[CorpusRow], folder: Path, weights: WeightSet | None = None
+) -> Iterator[CorpusTrack]:
+    """What was extracted of rows; those without a file are left out.
+
+    Args:
+        weights: the set whose clips are read; None: none are.
+    """
     for row in rows:
         path = folder / f"{row.name}.txt"
         if not path.is_file():
             continue
         track = read_landmarks(path)
-        texture = read_texture(path, len(track.landmarks))
-        if texture is None:
-            continue
-        header, segments = track.header, track.segments
+        header = track.header
+        clips = None
+        if weights is not None:
+            with contextlib.suppress(InputError):  # too short
+                clips = read_clips(path, track, weights, with_texture=True)
         yield CorpusTrack(
             row,
             header.fps or DEFAULT_FPS,
             header.eye_pixels or 0.0,
             header.face_pixels or 0.0,
             float(min(header.width or 0, header.height or 0)),
-            [track.landmarks[one.start : one.end] for one in segments],
-            [texture.rows[one.start : one.end] for one in segments],
-            texture.stride,
+            [track.landmarks[one.start : one.end] for one in track.segments],
+            clips,
         )
 
 

@@ -235,7 +235,7 @@ def shortcut(columns: Columns) -> np.ndarray:
     def track(index: int) -> CorpusTrack:
         text = {name: str(columns[name][index]) for name in ("dataset", "source", "group")}
         row = CorpusRow("", bool(columns["fake"][index]), "", "", file="", crop=(), **text)
-        return CorpusTrack(row, 25, 0, 0, 0, [], [], 1)
+        return CorpusTrack(row, 25, 0, 0, 0, [])
 
     fold = deal_folds([track(index) for index in range(len(columns["fake"]))])
     sizes = np.log(np.stack([columns["face_pixels"], columns["frame_pixels"]], axis=1))

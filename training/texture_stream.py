@@ -27,10 +27,10 @@ from training.labelled_tracks import read_mediapipe_archive
 from utils.atomic_write import AtomicFile
 from utils.console import EXIT_DONE, notice, run_script
 from utils.network.classifiers import Classifier, load_classifier
-from utils.network.clips import cut_clips, frame_stride, mean_over_frames, moving_ranges
+from utils.run.face_clips import FaceClips
 from utils.shared import CROP_CENTRE, FAMILIES
-from utils.texture.clip_figures import texture_clips, texture_figures
 from utils.texture.kernel_machine import KernelMachine, save_kernel_machine
+from utils.verdict.scores import mean_evidence
 from utils.weights.sets import BUNDLED, PROJECT_WEIGHTS, read_manifest
 
 C, GAMMA = 10.0, 0.5  # of the support vector machine; gamma over the number of figures
@@ -45,17 +45,6 @@ COLUMNS = (
     *("name", "fake", "family", "manipulation", "dataset", "source", "group", "fps"),
     *("seconds", "face_pixels", "frame_pixels", "evidence", "texture", "similarity"),
 )
-
-
-def clip_figures(track: CorpusTrack) -> np.ndarray:
-    """The figures (clips, n) of a track, as `classify.py` makes them."""
-    fps, found = track.fps, []
-    for landmarks, texture in zip(track.landmarks, track.texture, strict=True):
-        for first, last in moving_ranges(landmarks, fps):
-            rows = texture[first : last : track.stride]
-            for start, end in texture_clips(len(rows)):
-                found.append(texture_figures(rows[start:end], fps / track.stride))
-    return np.array(found)
 
 
 def fold_units(tracks: Sequence[CorpusTrack]) -> list[str]:
@@ -138,18 +127,10 @@ def out_of_fold(
     return found
 
 
-def landmark_evidence(classifier: Classifier, track: CorpusTrack) -> float:
+def landmark_evidence(classifier: Classifier, face: FaceClips) -> float:
     """The log-odds of the likeliest family by g1 and g2 together, as `classify.py` has them."""
-    weights, clips = classifier.weights, []
-    step = frame_stride(track.fps, weights.frame_rate)
-    for landmarks in track.landmarks:
-        for first, last in moving_ranges(landmarks, track.fps):
-            part = landmarks[first:last:step]
-            clips += cut_clips(part, weights.clip_length, weights.shortest)
-    if not clips:
-        return float("nan")
-    g1, g2 = classifier.stream_logits_of_each(clips)
-    return float(mean_over_frames((g1 + g2) / 2, [len(clip) for clip in clips]).max())
+    g1, g2 = classifier.stream_logits_of_each(face.clips)
+    return float(mean_evidence(g1, g2, np.array([len(clip) for clip in face.clips])).max())
 
 
 def known_evidence(tracks: Sequence[CorpusTrack], archive: Path) -> dict[str, float]:
@@ -189,12 +170,18 @@ def _anonymous(name: str) -> str:
     return "s" + hashlib.sha256(name.encode()).hexdigest()[:6]
 
 
+def _figures(track: CorpusTrack) -> np.ndarray:
+    """The figures (clips, n) of a track, as `classify.py` makes them; none where it has no clip."""
+    return np.zeros((0, 0)) if track.clips is None else track.clips.figures
+
+
 def write_table(path: Path, tracks: Sequence[CorpusTrack], columns: dict[str, Any]) -> None:
     with AtomicFile(path) as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
         for index, track in enumerate(tracks):
-            row, seconds = track.row, sum(map(len, track.landmarks)) / track.fps
+            assert track.clips is not None
+            row, seconds = track.row, sum(map(len, track.clips.clips)) / track.clips.fps
             table.writerow(
                 [
                     *(row.name, int(row.fake), row.family, row.manipulation, row.dataset),
@@ -214,21 +201,22 @@ def main() -> int:
     parser.add_argument("--output", type=Path, required=True, help="folder of g3.npz")
     given = parser.parse_args()
     rows = read_rows(given.list)
-    both = [(track, clip_figures(track)) for track in read_tracks(rows, given.corpus)]
-    tracks, figures = zip(*[one for one in both if len(one[1])], strict=True)
+    classifier = load_classifier(read_manifest(), BUNDLED, PROJECT_WEIGHTS)
+    read = [track for track in read_tracks(rows, given.corpus, classifier.weights) if track.clips]
+    tracks = [track for track in read if len(_figures(track))]
+    figures = [_figures(track) for track in tracks]
     changed = {}
     if given.changed:
-        copies = read_tracks(rows, given.changed)
-        changed = {copy.row.name: clip_figures(copy)[:2] for copy in copies}
-        changed = {name: clips for name, clips in changed.items() if len(clips)}
+        copies = read_tracks(rows, given.changed, classifier.weights)
+        changed = {copy.row.name: _figures(copy)[:2] for copy in copies if len(_figures(copy))}
     notice(f"{len(tracks)} tracks, {len(changed)} changed copies")
     found = out_of_fold(tracks, figures, changed)
-    classifier = load_classifier(read_manifest(), BUNDLED, PROJECT_WEIGHTS)
     known = known_evidence(tracks, given.tracks)
     notice(f"{len(known)} tracks were learned by g1 and g2; they count out of fold")
     evidence = [
-        known[track.row.name] if track.row.name in known else landmark_evidence(classifier, track)
+        known.get(track.row.name, landmark_evidence(classifier, track.clips))
         for track in tracks
+        if track.clips is not None
     ]
     columns = {"evidence": evidence, "texture": found[:, 0], "similarity": found[:, 1]}
     write_table(TABLE, tracks, columns)
