@@ -1,4 +1,4 @@
-"""The library that `extract_landmarks.py` and `classify.py` share; installed, it is `lrnet`.
+"""The library shared by `extract_landmarks.py` and `classify.py`; installed as `lrnet`.
 
 `from utils import detect` in the checkout, `from lrnet import detect` where it is installed;
 `detect("clip.mp4").videos[0].label` is the first face's label.

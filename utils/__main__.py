@@ -1,4 +1,4 @@
-"""`python -m lrnet clip.mp4`: what `lrnet` runs, which is `classify.py`."""
+"""`python -m lrnet clip.mp4`, the same as `lrnet` and `classify.py`."""
 
 import sys
 

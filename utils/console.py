@@ -1,4 +1,4 @@
-"""What the scripts say to people: notices, errors and progress on stderr; exit statuses."""
+"""Console output of the scripts: notices, errors and progress on stderr; exit statuses."""
 
 from __future__ import annotations
 

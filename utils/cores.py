@@ -1,4 +1,4 @@
-"""The cores that one video may use, shared by its decoder and by what looks at its pictures."""
+"""The CPU cores of one video, shared by the decoder and the networks that read its frames."""
 
 from __future__ import annotations
 

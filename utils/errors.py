@@ -1,4 +1,4 @@
-"""The error that a user can mend, and those of libraries that become it."""
+"""`InputError`, which users can fix, and the library exceptions that become one."""
 
 from __future__ import annotations
 

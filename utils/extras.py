@@ -1,4 +1,4 @@
-"""Optional parts: what to install where a library of one is missing."""
+"""Optional dependencies: which extra to install when a library is missing."""
 
 from __future__ import annotations
 

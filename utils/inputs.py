@@ -1,4 +1,4 @@
-"""The files that a user's folders, files and lists stand for."""
+"""Expands the folders, files and lists that a user names into files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The landmarks of every face in a video: frames -> tracklets.
+"""Detects and tracks the landmarks of every face in a video: frames to tracklets.
 
 What happens then: `tracking.people` puts tracklets of one person together, `calibration` calibrates
 and normalizes. A stable crop needs the mean face size of a segment, so what it is cut from is kept

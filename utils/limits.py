@@ -1,4 +1,4 @@
-"""What the tool accepts at most, so that no file can take the machine or end a run."""
+"""Limits on what is accepted, so that no input can exhaust the machine or end a run."""
 
 MIN_FPS, MAX_FPS = 0.1, 1000.0  # frames a second; anything else is no frame rate
 MAX_FACES = 16  # followed at the same time, unless the user says otherwise

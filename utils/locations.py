@@ -1,4 +1,4 @@
-"""Where files are: on this machine, or at an address of fsspec's (`s3://bucket/video.mp4`).
+"""Paths on this machine, or remote addresses through fsspec (`s3://bucket/video.mp4`).
 
 A place at an address is a `upath.UPath`, which has `pathlib`'s methods; what must be on disk is
 fetched to a folder of its own and goes when it was used.

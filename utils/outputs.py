@@ -1,4 +1,4 @@
-"""Where results go is looked at before the work: no output takes an input's place, or cannot be."""
+"""Checks output paths before the work starts: they must be writable, and must not be inputs."""
 
 from __future__ import annotations
 

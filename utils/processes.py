@@ -1,4 +1,4 @@
-"""Which process made a file, and whether it runs: what a killed one left can then be removed."""
+"""Identifies the process that made a file, so that leftovers of killed processes can be removed."""
 
 from __future__ import annotations
 

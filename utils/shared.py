@@ -1,4 +1,4 @@
-"""The constants that several modules must agree on. Nothing here changes at run time."""
+"""Constants that several modules share. Nothing here changes at run time."""
 
 VERSION = "1.8.0"  # of this program
 

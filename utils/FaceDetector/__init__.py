@@ -1,4 +1,4 @@
-"""Face detectors: a frame in, face boxes out. One module a detector, one name each."""
+"""Face detectors: each takes a frame and returns face boxes. One module per detector."""
 
 from __future__ import annotations
 

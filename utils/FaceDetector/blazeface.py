@@ -1,4 +1,4 @@
-"""BlazeFace (Bazarevsky et al., 2019), the short-range network, looking closer until it finds.
+"""BlazeFace (Bazarevsky et al., 2019), short-range model, with a multi-scale search.
 
 The network reads squares of 128 pixels. It is shown the whole frame first, then squares across it,
 then tiles, so that small faces and those at the edge are found too. Two sets of weights serve:

@@ -1,4 +1,4 @@
-"""dlib's frontal face detector (histograms of oriented gradients), on a reduced frame."""
+"""dlib's frontal face detector (histograms of oriented gradients), run on a downscaled frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every face detector offers."""
+"""The interface that every face detector implements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RetinaFace as a face detector: settings, anchors, decoding, overlap suppression."""
+"""RetinaFace as a face detector: settings, anchors, box decoding, non-maximum suppression."""
 
 from __future__ import annotations
 

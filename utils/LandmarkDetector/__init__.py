@@ -1,4 +1,4 @@
-"""Landmark detectors: a frame and a face box in, 68 landmarks out. One module a detector."""
+"""Landmark detectors: each takes a frame and a face region and returns 68 landmarks."""
 
 from __future__ import annotations
 

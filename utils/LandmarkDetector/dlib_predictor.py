@@ -1,4 +1,4 @@
-"""dlib's 68-point shape predictor (regression trees), as `face_recognition_models` carries it."""
+"""dlib's 68-point shape predictor (regression trees), from `face_recognition_models`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FAN (Bulat and Tzimiropoulos, ICCV 2017), 2-D, as the package `face-alignment` carries it.
+"""FAN (Bulat and Tzimiropoulos, ICCV 2017), 2-D, from the package `face-alignment`.
 
 The package's crop and its way from heat maps to the frame are called as they are; what differs is
 that the faces of several frames, and their mirror images, go through the network in one pass, and

@@ -1,4 +1,4 @@
-"""What every landmark detector offers."""
+"""The interface that every landmark detector implements."""
 
 from __future__ import annotations
 

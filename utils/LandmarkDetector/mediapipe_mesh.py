@@ -1,4 +1,4 @@
-"""MediaPipe's face mesh (Kartynnik et al., 2019; 478 points with the irises), of it the 68 points.
+"""MediaPipe's face mesh (Kartynnik et al., 2019): 478 points, reduced to the 68 landmarks.
 
 The network reads a square of 256 pixels in which the face is upright. Where it is, the mesh of the
 frame before tells: the middle of its box, turned until the outer corners of the eyes lie level.

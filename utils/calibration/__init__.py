@@ -1,1 +1,1 @@
-"""Landmarks made steady: crop, optical flow, Kalman filter."""
+"""Landmark calibration: face crop, optical flow, Kalman filter."""

@@ -1,4 +1,4 @@
-"""A face's landmarks in each frame of its track, calibrated and normalized."""
+"""Calibrated, normalized landmarks for every frame of a face track."""
 
 from __future__ import annotations
 

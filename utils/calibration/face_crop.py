@@ -1,4 +1,4 @@
-"""The square crop around a face in which its landmarks are calibrated.
+"""The square face crop in which landmarks are calibrated.
 
 LRNet calibrates on a 400 x 400 picture of the face. Where that picture is cut from decides how much
 of the head's own motion stays in the landmarks: the per-frame crop follows size and place of every

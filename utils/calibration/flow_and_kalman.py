@@ -1,4 +1,4 @@
-"""Landmark calibration: Lucas-Kanade flow from the last frame, merged with the detection.
+"""Landmark calibration: Lucas-Kanade flow from the previous frame, merged with the detection.
 
 A detector finds each frame's landmarks anew, so they jitter. Optical flow is smooth but drifts.
 LRNet (section 3.2 of the paper) takes the flow where it can be trusted and merges it with the

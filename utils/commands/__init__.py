@@ -1,1 +1,1 @@
-"""The command lines: what `extract_landmarks.py` and `classify.py` run."""
+"""Command-line interfaces of `extract_landmarks.py` and `classify.py`."""

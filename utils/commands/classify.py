@@ -1,4 +1,4 @@
-"""Videos or landmark files -> label and score: the command line of `classify.py`."""
+"""Command line of `classify.py`: videos or landmark files to labels and scores."""
 
 from __future__ import annotations
 

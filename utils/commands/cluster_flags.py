@@ -1,4 +1,4 @@
-"""What both scripts say of a cluster: `--ray` and its companions."""
+"""The cluster flags that both scripts share: `--ray` and related options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Videos -> landmark files: the command line of `extract_landmarks.py`."""
+"""Command line of `extract_landmarks.py`: videos to landmark files."""
 
 from __future__ import annotations
 

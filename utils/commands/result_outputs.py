@@ -1,4 +1,4 @@
-"""What `classify.py` writes: looked at before the work, opened, closed whatever ends the run."""
+"""Outputs of `classify.py`: checked before the work, opened, and closed however the run ends."""
 
 from __future__ import annotations
 

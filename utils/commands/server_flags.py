@@ -1,4 +1,4 @@
-"""What `classify.py` says of the local page: `--serve` and its companions."""
+"""The flags of the local page: `--serve` and related options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where in the frame each line's crop lies, as a landmark file's header tells it.
+"""Crop boxes in a landmark file's header: where each row's crop lies in the frame.
 
 `crop_boxes: 0:120,80,412 7:121,80,412`: from line 0 on, the crop's left, top and side in pixels are
 120, 80, 412, from line 7 on others. With them normalized landmarks can be drawn on the frames.

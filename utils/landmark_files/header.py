@@ -1,6 +1,5 @@
-"""The header of a landmark file, lines `# key: value`: of the video, of how it was read, of the
-face. No other module knows their keys.
-"""
+"""The header of a landmark file (`# key: value` lines) as a typed dataclass. No other module knows
+its keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Landmark files: 136 numbers a line, a line a frame, after header lines `# key: value`."""
+"""Reads and writes landmark files: `# key: value` header lines, then 136 numbers per frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Landmarks that another program found, a file a video: OpenFace's CSV, or NumPy's .npz."""
+"""Landmarks from other programs: OpenFace's CSV or a NumPy .npz, one file per video."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which frames of the video a landmark file's lines are, as its header tells it.
+"""Segments in a landmark file's header: which video frames its rows belong to.
 
 `segments: 0-119@0.000 140-300@4.667`: frame numbers, both included, and the time in seconds at
 which each segment begins. The file's lines are these frames in order.

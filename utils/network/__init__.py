@@ -1,1 +1,1 @@
-"""The two-stream network."""
+"""The two-stream network and its inputs."""

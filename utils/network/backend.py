@@ -1,4 +1,4 @@
-"""Keras, imported quietly and only when a network is needed."""
+"""Imports Keras quietly, and only when a network needs it."""
 
 from __future__ import annotations
 

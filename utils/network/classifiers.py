@@ -1,4 +1,4 @@
-"""Networks that turn clips into probabilities. Keras is imported for published sets only."""
+"""Classifiers: clips to log-odds and probabilities. Keras is imported for published sets only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clips: the runs of frames that the network reads at once, and what it reads of them."""
+"""Clips: the runs of frames that the network reads at once, and the values it reads of them."""
 
 from __future__ import annotations
 

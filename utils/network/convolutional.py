@@ -1,4 +1,4 @@
-"""The project's own network in plain NumPy: an answer without a deep-learning library.
+"""The project's own network in plain NumPy, without a deep-learning library.
 
 `utils.network.two_stream` builds the same network in Keras, for training. Both read one file.
 """

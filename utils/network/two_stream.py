@@ -1,4 +1,4 @@
-"""The two-stream recurrent network: one stream reads landmarks, the other their differences.
+"""The two-stream networks in Keras: one stream reads landmarks, the other their differences.
 
 LRNet, section 3.3. The two streams have separate weights. Three architectures were published, all
 recurrent; the convolutional one is the project's own. `build_stream` makes any of them, for what

@@ -1,1 +1,1 @@
-"""The forms in which results leave."""
+"""Output formats: JSON, CSV, HTML pages, plots and annotated videos."""

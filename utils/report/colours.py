@@ -1,4 +1,4 @@
-"""Colours that say fake and real apart for eyes of every kind: blue, grey, orange."""
+"""A colour-blind-safe scale for scores: blue (real), grey, orange (fake)."""
 
 from __future__ import annotations
 

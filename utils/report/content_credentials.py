@@ -1,4 +1,4 @@
-"""Content credentials (C2PA) that a video carries: who says to have made or changed it.
+"""Reads the content credentials (C2PA) of a video: who claims to have made or changed it.
 
 They are told beside a verdict and have no part in it. `c2pa-python` is optional.
 """

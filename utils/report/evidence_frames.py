@@ -1,5 +1,5 @@
-"""What a page shows of a video, read in one pass: moving clips, the fields of the face that
-weighed most, a thumbnail, and the preview."""
+"""Pictures for a report, gathered in one pass over the video: moving clips, the weight of each
+field of the face, a thumbnail, and the preview."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names for files that are written for videos of any name."""
+"""Safe, unique output file names for videos of any name."""
 
 from __future__ import annotations
 

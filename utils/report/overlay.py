@@ -1,5 +1,4 @@
-"""Videos with the verdict drawn in: landmarks in the colour of their clip's score, and below the
-picture a timeline with the moment that is shown."""
+"""Annotated videos: landmarks coloured by their clip's score, above a timeline with a cursor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report: a page for each video and an index over all, without any outside address."""
+"""The HTML report: one page per video and an index, without any external resource."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results gathered video by video, and where the video itself is."""
+"""Groups results by video, and finds the video file of a result."""
 
 from __future__ import annotations
 

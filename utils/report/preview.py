@@ -1,4 +1,4 @@
-"""The video as its page plays it: small, in H.264, with landmarks that can be drawn over it."""
+"""The preview in a report: a small H.264 copy of the video, with landmarks as an overlay."""
 
 from __future__ import annotations
 

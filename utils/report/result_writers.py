@@ -1,5 +1,4 @@
-"""The forms in which results leave, one after another as they are found: lines for people; JSON,
-JSON lines and CSV for programs. None holds more than a video's results at a time."""
+"""Result writers: lines for people; JSON, JSON lines and CSV for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A face's clips, segments, cuts and motion over the time of its video, in shares of its length."""
+"""The timeline of a face: clips, segments, cuts and motion, as fractions of the video's length."""
 
 from __future__ import annotations
 

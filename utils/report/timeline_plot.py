@@ -1,4 +1,4 @@
-"""The timeline of a video as a drawing: PNG and SVG."""
+"""The timeline of a video as a plot: PNG and SVG."""
 
 from __future__ import annotations
 

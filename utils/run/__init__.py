@@ -1,1 +1,1 @@
-"""The work of both scripts, file by file."""
+"""Runs: extraction, classification and the Python API."""

@@ -1,4 +1,4 @@
-"""Videos and landmark files to verdicts: what `classify.py` does, and `detect` for programs."""
+"""The Python API: `detect`, and what `classify.py` shares with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Landmark files to labels and scores."""
+"""Classifies landmark files: labels and scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which detectors and which device a run uses: what the user asked for, or what can be had."""
+"""Chooses detectors and device: what the user asked for, or what is available."""
 
 from __future__ import annotations
 

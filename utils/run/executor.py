@@ -1,4 +1,4 @@
-"""Where the jobs of a run are done: the interface that `utils.scaling` implements."""
+"""The executor interface, implemented in `utils.scaling`."""
 
 from __future__ import annotations
 

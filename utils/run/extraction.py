@@ -1,4 +1,4 @@
-"""Many videos to landmark files: what is skipped, what is logged, what goes wrong."""
+"""Extracts many videos: skips, logs, and reports errors per video."""
 
 from __future__ import annotations
 

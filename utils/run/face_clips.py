@@ -1,4 +1,4 @@
-"""What the streams read of a landmark file: its clips, and where in the video each lies."""
+"""Reads the clips of a landmark file, and where each lies in the video."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a landmark file's header tells: of the video, of how it was read, of the face."""
+"""Fills in landmark file headers: facts about the video, the extraction and the face."""
 
 from __future__ import annotations
 

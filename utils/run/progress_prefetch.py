@@ -1,4 +1,4 @@
-"""Pictures made in a thread, ahead of their use, with a progress bar."""
+"""Prefetching with a progress bar."""
 
 from __future__ import annotations
 

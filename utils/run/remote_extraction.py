@@ -1,4 +1,4 @@
-"""A video at an address to landmark files at an address: fetched, extracted on disk, delivered."""
+"""Extraction between remote addresses: download, extract on disk, upload."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log of extraction: a line a face, appended as videos are done."""
+"""The extraction log: one line per face, appended as videos finish."""
 
 from __future__ import annotations
 

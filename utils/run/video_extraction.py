@@ -1,4 +1,4 @@
-"""One video to its landmark files: detection or landmarks from elsewhere, calibration, header."""
+"""Extracts one video: detection or precomputed landmarks, calibration, landmark files."""
 
 from __future__ import annotations
 

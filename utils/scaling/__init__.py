@@ -1,1 +1,1 @@
-"""Worker processes and Ray: where the work of many videos runs, chosen by the command line."""
+"""Worker processes and Ray: where the work on many videos runs."""

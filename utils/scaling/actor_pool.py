@@ -1,4 +1,4 @@
-"""The actors of a cluster that do a run's work: who is at work on what, and who has died of it."""
+"""A pool of Ray actors: which one has which job, and which have died."""
 
 from __future__ import annotations
 

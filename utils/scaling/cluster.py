@@ -1,4 +1,4 @@
-"""Many machines as one: Ray as the engine, an actor a worker.
+"""Runs jobs on a Ray cluster, one actor per worker.
 
 The work is the function that `--workers` calls; this engine only decides where it runs, and what
 becomes of it where a worker or a node dies.

@@ -1,4 +1,4 @@
-"""What a cluster's workers need of this machine: settings, and the code where it is not theirs."""
+"""The Ray runtime environment: settings, and the code where workers lack it."""
 
 from __future__ import annotations
 

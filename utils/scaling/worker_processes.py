@@ -1,4 +1,4 @@
-"""Worker processes, each of which can die without taking another's work with it."""
+"""Worker processes: a crash in one costs its own job only."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The local page: drop a video, watch its progress, read its report; and the same over JSON."""
+"""The local web page, and the same over JSON."""

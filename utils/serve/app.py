@@ -1,4 +1,4 @@
-"""The local page's addresses, for people and for programs."""
+"""The web application: routes for the page, the JSON interface and reports."""
 
 from __future__ import annotations
 

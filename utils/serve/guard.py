@@ -1,4 +1,4 @@
-"""Who may ask the local page: this machine's own pages, or who has the token."""
+"""Access control for the local page: host, origin and token checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the local page was asked to do: jobs, and what stays of them on disk between two starts."""
+"""The jobs of the local page, kept on disk so that a restart loses no result."""
 
 from __future__ import annotations
 

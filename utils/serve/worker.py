@@ -1,4 +1,4 @@
-"""A job's work, in a process that may die: from the file that was sent to its report."""
+"""Processes jobs of the local page in a worker process."""
 
 from __future__ import annotations
 

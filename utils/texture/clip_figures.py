@@ -1,4 +1,4 @@
-"""The figures of one clip that the third stream reads.
+"""Texture features of one clip, the input of the third stream.
 
 All are ratios or logarithms, so that contrast, brightness and size of a face cancel.
 """

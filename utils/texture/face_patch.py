@@ -1,4 +1,4 @@
-"""The face carried onto a small square, upright and of one size, by points that do not move in it.
+"""The aligned face patch: upright, at one size, registered by points that are rigid.
 
 A similarity transform takes eleven rigid landmarks (eye corners, bridge and base of the nose) onto
 a template. The square is small on purpose: sharpness and resolution of a camera tell little in it.

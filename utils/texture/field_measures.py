@@ -1,4 +1,4 @@
-"""What is measured of a face patch in each frame: a few logarithms for each field of a 7 x 7 grid.
+"""Texture measurements of a face patch: a few logarithms per frame and field of a 7 x 7 grid.
 
 They say how much a field changes from frame to frame beside how much there is in it, at which
 spatial scales, and how its colour drifts. Video encoders, generators and blending each leave their

@@ -1,4 +1,4 @@
-"""Which fields of the face weigh most in what the third stream says."""
+"""Attribution for the third stream: how much each field of the face contributes."""
 
 from __future__ import annotations
 

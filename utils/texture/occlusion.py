@@ -1,5 +1,5 @@
-"""Whether mouth and eyes can be seen: a mask, a hand, a caption or dark glasses hide them, while a
-landmark network guesses where they are and stays sure of it.
+"""Occlusion of mouth and eyes: masks, hands, captions, dark glasses, which a landmark network does
+not notice.
 
 Of a face patch, each region is described by histograms of oriented gradients (Dalal and Triggs,
 2005), their strength, and the colour against that of the cheeks. A support vector machine tells

@@ -1,4 +1,4 @@
-"""Texture files: what `TextureMeter` measured, a row for each line of a landmark file.
+"""Texture files: the measurements of `TextureMeter`, one row per row of the landmark file.
 
 `<stem>.texture.npz` lies beside `<stem>.txt` and is written before it.
 """

@@ -1,1 +1,1 @@
-"""Which face is whose, through a video."""
+"""Face tracking and re-identification."""

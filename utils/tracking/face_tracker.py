@@ -1,4 +1,4 @@
-"""Every face through a shot: which box is whose, and which landmarks to believe.
+"""Tracks every face through a shot: assigns boxes to tracklets and rejects implausible landmarks.
 
 A tracklet is a face from the frame in which it is first found to the last one before it is lost
 for longer than a short gap, or before the shot ends. Which tracklets show the same person is

@@ -1,4 +1,4 @@
-"""Faces through a video: segments of consecutive frames, and the people that they show."""
+"""Face tracks: one person through a video, in segments of consecutive frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is who: tracklets of one person are joined across gaps and cuts, tracklets of two are split.
+"""Re-identification: joins the tracklets of one person across gaps and cuts, splits those of two.
 
 dlib's face embedding (a ResNet, 128 numbers; King 2017) puts faces of one person near each other.
 Measured on the 18 real training videos and LRNet's two: parts of one video lie at most 0.35 apart

@@ -1,4 +1,4 @@
-"""The people of a video: tracklets put together by identity, the main face first."""
+"""Groups tracklets into people, and ranks them: the main face first."""
 
 from __future__ import annotations
 

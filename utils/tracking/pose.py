@@ -1,4 +1,4 @@
-"""Which way a head points, by its landmarks."""
+"""Head pose from landmarks."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a score means."""
+"""From evidence to a verdict."""

@@ -1,4 +1,4 @@
-"""Whether a set's word counts for a face: what was measured of it against what the set knows."""
+"""Validity checks: measurements of a face against the ranges that a set was validated on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is found out of a landmark file, clip by clip and as a whole."""
+"""Result types: scores of clips, and the result of a face."""
 
 from __future__ import annotations
 

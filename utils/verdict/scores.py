@@ -1,4 +1,4 @@
-"""A face's score, from what the streams say of its clips."""
+"""Scores of clips and faces from the streams' log-odds."""
 
 from __future__ import annotations
 

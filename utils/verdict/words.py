@@ -1,4 +1,4 @@
-"""A verdict in words of evidence."""
+"""Verdicts in plain words."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Videos: frames in, pictures out."""
+"""Video decoding, shot detection and writing."""

@@ -1,4 +1,4 @@
-"""Animated WebP pictures, which FFmpeg does not decode; read by Pillow."""
+"""Reads animated WebP, which FFmpeg does not decode, through Pillow."""
 
 from __future__ import annotations
 

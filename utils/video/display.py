@@ -1,4 +1,4 @@
-"""From a picture as it lies in the file to the picture that a player shows."""
+"""Applies what a player applies: rotation, mirroring, pixel aspect, HDR tone mapping."""
 
 from __future__ import annotations
 

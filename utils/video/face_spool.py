@@ -1,4 +1,4 @@
-"""The faces of a video, kept on disk between the two passes, so that it is decoded once.
+"""Face crops kept on disk between detection and calibration, so that a video is decoded once.
 
 A stable crop is as large as the mean face of the whole video, which is known only when every frame
 was seen. Until then what surrounds the face is kept in a temporary file, one frame after the other.

@@ -1,4 +1,4 @@
-"""Videos as players show them: frames with their times, never more than a few in memory.
+"""Decodes videos frame by frame, as players show them, with a few frames in memory.
 
 FFmpeg decodes, through PyAV. What a file asks of a player is done here: rotation and mirror, square
 pixels, whole pictures from interlaced ones, edit lists, the default stream, 8 bits.

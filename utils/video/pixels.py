@@ -1,4 +1,4 @@
-"""Decoded frames to arrays, in memory that is used again.
+"""Decoded frames to arrays, with memory that is reused.
 
 For each new buffer the kernel has to find pages, which on a 1080p picture can take longer than the
 conversion itself (benchmarks/README.md). FFmpeg's filters keep their buffers in a pool.

@@ -1,4 +1,4 @@
-"""An iterator that runs ahead of its user in a thread."""
+"""Prefetching: runs an iterator ahead of its consumer in a thread."""
 
 from __future__ import annotations
 

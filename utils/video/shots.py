@@ -1,4 +1,4 @@
-"""Shots: where a film cuts, or dissolves, from one picture to another.
+"""Shot detection: cuts and dissolves.
 
 PySceneDetect's adaptive detector looks at shrunk frames as they pass: a cut is a frame that differs
 from the one before far more than its neighbours do. It has no detector of short dissolves, so those

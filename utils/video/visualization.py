@@ -1,4 +1,4 @@
-"""Videos of what was detected and what calibration made of it."""
+"""Videos of the detected and the calibrated landmarks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures to a video file."""
+"""Writes video files (XVID or H.264)."""
 
 from __future__ import annotations
 

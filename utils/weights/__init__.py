@@ -1,1 +1,1 @@
-"""Weight sets and detector models: which there are, and where they are found."""
+"""Weight sets and detector models: the manifest, downloads, and readers."""

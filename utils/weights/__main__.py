@@ -1,4 +1,4 @@
-"""`python -m utils.weights`: lists every weight set and detector model, and fetches those named."""
+"""`python -m utils.weights`: lists all weight sets and detector models, downloads those named."""
 
 from __future__ import annotations
 

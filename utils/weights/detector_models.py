@@ -1,4 +1,4 @@
-"""The model files of face and landmark detectors: which they are, and where they are found."""
+"""Model files of the face and landmark detectors, and where to find them."""
 
 from __future__ import annotations
 

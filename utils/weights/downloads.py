@@ -1,4 +1,4 @@
-"""Model files that are downloaded once: verified, whole or absent, safe for several processes."""
+"""Verified downloads: a file is complete or absent, also with several processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TensorFlow Lite networks out of a MediaPipe task file, run on the CPU through LiteRT."""
+"""Runs TensorFlow Lite networks from a MediaPipe task file on the CPU (LiteRT)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weight sets: what the manifest says of them, and where their files are."""
+"""Weight sets: the manifest, and where the files of a set are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights of a stream from any published file, read without running anything that it holds."""
+"""Reads stream weights from any published file format without executing its content."""
 
 from __future__ import annotations
 
