@@ -279,7 +279,7 @@ def test_a_page_tells_what_makes_a_verdict_unreliable(
     run(monkeypatch, capsys, "-i", tmp_path / "in", "--report", tmp_path / "r")
     page = (tmp_path / "r" / "small.html").read_text()
     assert "20 pixels between the eyes, minimum 32" in page
-    assert re.search(r'class="outside"><td>pixels between the eyes', page)
+    assert re.search(r'class="outside"><td>distance between the eyes', page)
     assert "weakest first" in page and "--videos DIR" in page
 
 

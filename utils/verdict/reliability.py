@@ -32,19 +32,19 @@ _TOO_MUCH = {
 
 
 _NAMES = {
-    "eye_pixels": ("pixels between the eyes", "{:.0f}"),
-    "fps": ("frames a second", "{:.3g}"),
-    "seconds": ("seconds seen", "{:.1f}"),
-    "share_of_frames": ("share of its frames with the face", "{:.0%}"),
-    "score": ("certainty of the landmarks", "{:.2f}"),
-    "trusted_share": ("landmarks that the flow follows", "{:.0%}"),
-    "yaw": ("degrees turned aside", "{:.0f}"),
-    "pitch": ("degrees raised or bent", "{:.0f}"),
-    "covered_mouth": ("mouth covered: 0 plainly visible, 1 plainly covered", "{:.2f}"),
-    "covered_eyes": ("eyes covered", "{:.2f}"),
-    "outside_frame": ("landmarks outside of the frame", "{:.0%}"),
-    "movement": ("movement in the face, share of the distance between the eyes", "{:.4f}"),
-    "liveliness": ("of it, what is no trembling, in its liveliest two seconds", "{:.4f}"),
+    "eye_pixels": ("distance between the eyes, pixels", "{:.0f}"),
+    "fps": ("frame rate, frames per second", "{:.3g}"),
+    "seconds": ("face visible, seconds", "{:.1f}"),
+    "share_of_frames": ("frames with the face detected", "{:.0%}"),
+    "score": ("landmark confidence", "{:.2f}"),
+    "trusted_share": ("landmarks tracked by optical flow", "{:.0%}"),
+    "yaw": ("head yaw, degrees", "{:.0f}"),
+    "pitch": ("head pitch, degrees", "{:.0f}"),
+    "covered_mouth": ("mouth covered (0 visible, 1 covered)", "{:.2f}"),
+    "covered_eyes": ("eyes covered (0 visible, 1 covered)", "{:.2f}"),
+    "outside_frame": ("landmarks outside the frame", "{:.0%}"),
+    "movement": ("non-rigid motion, share of the inter-ocular distance", "{:.4f}"),
+    "liveliness": ("the same without detector noise, best two seconds", "{:.4f}"),
 }
 
 
