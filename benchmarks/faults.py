@@ -346,7 +346,8 @@ def kinds(faults: Faults, rounds: int) -> Iterator[tuple[str, int, Callable]]:
         yield "output on a read-only disk", 1, faults.read_only
     yield "input vanishes", few, faults.vanishing_input
     for runs in (2, 4):
-        yield f"{runs} runs at once", max(1, few // 2), lambda runs=runs: faults.side_by_side(runs)
+        times = max(1, 2 * few if runs == 2 else few // 2)
+        yield f"{runs} runs at once", times, lambda runs=runs: faults.side_by_side(runs)
 
 
 def main() -> int:

@@ -336,7 +336,7 @@ def test_events_tell_of_a_job_from_its_upload_to_its_verdict(server):
         while DONE not in states:
             line = events.readline().decode()
             if line.startswith("data: "):
-                states += [job["state"] for job in json.loads(line[6:])]
+                states += [job["state"] for job in json.loads(line[6:])["jobs"]]
     assert states[-1] == DONE and set(states) <= {QUEUED, "running", DONE}
 
 

@@ -176,20 +176,23 @@ class _Pages:
         return FileResponse(TEMPLATES / name, media_type=STATIC[name])
 
     async def list_jobs(self, _: Any) -> Any:
-        return _json({"jobs": [self._told(job) for job in self._store]})
+        before = self._queued()
+        return _json({"jobs": [self._told(job, before) for job in self._store]})
 
     async def tell(self, request: Any) -> Any:
         job = self._store.get(request.path_params["job_id"])
         if job is None:
             return _error(404, "no such job")
-        return _json(self._told(job) | {"result": job.result() if job.state in FINISHED else None})
+        result = job.result() if job.state in FINISHED else None
+        return _json(self._told(job, self._queued()) | {"result": result})
 
-    def _told(self, job: Job) -> dict[str, Any]:
-        before = None
-        if job.state == QUEUED:
-            waiting = [one.id for one in self._store if one.state == QUEUED]
-            before = waiting.index(job.id)
-        return job.as_dict() | {"jobs_before": before}
+    def _queued(self) -> dict[str, int]:
+        """Of each waiting job, how many are before it."""
+        waiting = (job.id for job in self._store if job.state == QUEUED)
+        return {job_id: number for number, job_id in enumerate(waiting)}
+
+    def _told(self, job: Job, before: dict[str, int]) -> dict[str, Any]:
+        return job.as_dict() | {"jobs_before": before.get(job.id)}
 
     async def delete(self, request: Any) -> Any:
         from starlette.responses import Response
@@ -223,7 +226,7 @@ class _Pages:
         job.state = QUEUED
         self._store.keep(job)
         self._queue.put_nowait(job)
-        return _json(self._told(job), 201)
+        return _json(self._told(job, self._queued()), 201)
 
     async def _upload(self, request: Any) -> tuple[str, AsyncIterator[bytes]]:
         """The name of what is sent, and its bytes. Raises ValueError where there is no file."""
@@ -253,7 +256,7 @@ class _Pages:
             raise ValueError(f"{job.name}: the file is empty")
 
     async def events(self, request: Any) -> Any:
-        """Server-sent events: a list of jobs that changed, as often as some do."""
+        """Server-sent events: first all jobs, then those that changed, as often as some do."""
         from starlette.responses import StreamingResponse
 
         async def changes() -> AsyncIterator[str]:
@@ -262,8 +265,8 @@ class _Pages:
                 changed, seen = self._store.changes_since(seen)
                 changed = [one for one in changed if one["state"] != UPLOADING]
                 if changed or not told:
+                    yield f"data: {json.dumps({'all': not told, 'jobs': changed})}\n\n"
                     told = time.monotonic()
-                    yield f"data: {json.dumps(changed)}\n\n"
                 elif time.monotonic() - told > BEAT_SECONDS:
                     told = time.monotonic()
                     yield ": still here\n\n"

@@ -34,7 +34,7 @@ class Job:
         id: 24 hexadecimal digits; folder: of all its files; name: as it was sent, for people.
         file: the name of the upload on disk; size: its bytes.
         state: `uploading`, `queued`, `running`, `done` (there is a verdict) or `failed`.
-        created, finished: seconds since 1970.
+        created, started, finished: seconds since 1970.
         label, score: of the video; error: why there is none. page: of the report, in its folder.
         progress: of a running one: `task`, `done` and `total` frames, `seconds_left`.
     """
@@ -46,6 +46,7 @@ class Job:
     size: int = 0
     state: str = UPLOADING
     created: float = field(default_factory=time.time)
+    started: float | None = None
     finished: float | None = None
     label: str | None = None
     score: float | None = None
@@ -60,8 +61,8 @@ class Job:
 
     def as_dict(self) -> dict[str, Any]:
         """What the JSON interface tells of it, without its result."""
-        told = ("id", "name", "size", "state", "created", "finished", "label", "score", "error")
-        shown = {name: getattr(self, name) for name in (*told, "progress")}
+        told = ("id", "name", "size", "state", "created", "started", "finished", "label", "score")
+        shown = {name: getattr(self, name) for name in (*told, "error", "progress")}
         return shown | {"report": f"/reports/{self.id}/{self.page}" if self.page else None}
 
     def result(self) -> dict[str, Any] | None:

@@ -138,7 +138,7 @@ class JobRunner:
             self._process = None
 
     async def _do(self, job: Job) -> None:
-        job.state, self._current = RUNNING, job
+        job.state, job.started, self._current = RUNNING, time.time(), job
         self._store.keep(job)
         try:
             outcome = await self._outcome(job)

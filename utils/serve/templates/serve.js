@@ -48,11 +48,12 @@ function running(job, said, bar) {
 }
 
 function show(job) {
-  const { row, said, bar, remove } = item(job.id, job.name);
+  const made = item(job.id, job.name);
+  made.job = job;
+  const { row, said, bar, remove } = made;
   row.className = job.label || "";
   bar.hidden = job.state !== "running";
   remove.onclick = () => fetch(`/api/jobs/${job.id}`, { method: "DELETE" });
-  if (job.state === "queued") said.textContent = "waiting";
   if (job.state === "running") running(job, said, bar);
   if (job.state === "failed") said.textContent = `No verdict. ${job.error}`;
   if (job.state === "done") {
@@ -68,16 +69,38 @@ function show(job) {
   row.dataset.state = job.state;
 }
 
+// How long each waiting job will take to be done, from how long the last ones took.
+function estimate() {
+  const jobs = [...items.values()].map((one) => one.job).filter(Boolean);
+  const took = jobs.filter((job) => job.started && job.finished).map((job) => job.finished - job.started);
+  const last = took.slice(-10);
+  const mean = last.length ? last.reduce((sum, one) => sum + one, 0) / last.length : null;
+  const running = jobs.filter((job) => job.state === "running");
+  let left = Math.min(...running.map((job) => job.progress?.seconds_left ?? mean ?? 0), Infinity);
+  if (!Number.isFinite(left)) left = 0;
+  let before = 0;
+  for (const { job, said } of items.values()) {
+    if (job?.state !== "queued") continue;
+    left += (mean ?? 0) / Math.max(1, running.length);
+    said.textContent = `waiting, ${before} before it${mean === null ? "" : `, done in about ${clock(left)}`}`;
+    before += 1;
+  }
+}
+
 function count() {
+  estimate();
   const states = [...items.values()].map((one) => one.row.dataset.state);
   const open = states.filter((state) => state !== "done" && state !== "failed").length;
   status.textContent = items.size ? `${items.size - open} of ${items.size} done` : "Nothing here yet.";
 }
 
 new EventSource("/api/events").onmessage = (event) => {
-  for (const job of JSON.parse(event.data)) {
-    if (job.state === "deleted") drop(job.id); else show(job);
+  const { all, jobs } = JSON.parse(event.data);
+  if (all) { // the connection was new: what was deleted meanwhile goes
+    const known = new Set(jobs.map((job) => job.id));
+    for (const [id, { job }] of items) if (job && !known.has(id)) drop(id);
   }
+  for (const job of jobs) if (job.state === "deleted") drop(job.id); else show(job);
   count();
 };
 
