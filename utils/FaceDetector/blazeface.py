@@ -29,9 +29,9 @@ MIN_TILE_PIXELS = 96  # pixels; smaller ones show nothing more
 CONFIDENT_SCORE = 0.9  # of a first look; a box that scores less is looked at again, closer
 CONFIRMED_SCORE = 0.8  # of a closer look; below it the search goes on
 CLOSER_SIDE = 2.5  # side of the square of a closer look, over the larger side of the box
-OTHERS_SCALE = (
-    0.5  # of the frame's shorter side: tiles in which small faces beside others are found
-)
+# Tiles in which small faces beside others are found: this share of the frame's shorter side, but no
+# smaller than where a face of 64 pixels has a fifth of the side.
+OTHERS_SCALE, OTHERS_MIN_PIXELS = 0.5, 320
 ROTATIONS = (2, 1, 3)  # quarter turns that are tried where no upright face is sure
 ROTATED_LEAD = 0.1  # by which a turned face has to score more than an upright one
 
@@ -202,7 +202,8 @@ class BlazeFaceDetector:
         height, width = frame.shape[:2]
         found = self._confirm(frame, self._detect_in(frame, [self._whole(frame)]))
         if small_faces:
-            found = self._add(frame, found, tiles(height, width, OTHERS_SCALE), CONFIRMED_SCORE)
+            scale = min(1.0, max(OTHERS_SCALE, OTHERS_MIN_PIXELS / min(height, width)))
+            found = self._add(frame, found, tiles(height, width, scale), CONFIRMED_SCORE)
         for scale in TILE_SCALES:
             last = scale == TILE_SCALES[-1]
             if _best(found) >= CONFIRMED_SCORE or (last and len(found)):

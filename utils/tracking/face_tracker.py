@@ -25,7 +25,9 @@ SAME_FACE = 0.3  # a box that overlaps a followed face by more is that face
 DOUBLE = 0.5  # two tracklets that overlap by more follow one face
 GAP_SECONDS = 0.2  # that a face may be lost for and still be the same tracklet
 LOOK_AROUND = 3  # times its period, a detector that searches near the face looks everywhere
-LOOK_CLOSER = 8  # times its period, small faces are looked for: about a fiftieth of the time
+# Times its period, small faces are looked for: a fiftieth of the time at first, ever less often
+# while none is found.
+LOOK_CLOSER, LOOK_CLOSER_AT_MOST = 8, 32
 
 
 def assign(last_boxes: np.ndarray, boxes: np.ndarray) -> list[int | None]:
@@ -125,7 +127,8 @@ class FaceTracker:
         self._frames_seen = 0
         self._next_tracklet = 0
         self._faces: list[_Face] = []
-        self._shot_begins = True
+        self._next_closer_look = 0  # number of a frame
+        self._closer_period = LOOK_CLOSER
 
     @property
     def batch_size(self) -> int:
@@ -139,7 +142,8 @@ class FaceTracker:
     def reset(self) -> None:
         """Forgets all faces: the next frame shows something else."""
         self._faces = []
-        self._shot_begins = True
+        self._next_closer_look = 0
+        self._closer_period = LOOK_CLOSER
 
     def track(self, frames: Sequence[np.ndarray]) -> list[dict[int, LandmarkDetection]]:
         """The faces in the next frames of a shot, by the number of their tracklet."""
@@ -183,11 +187,14 @@ class FaceTracker:
             if number % (LOOK_AROUND * self.detect_every) == 0:
                 self._start(frame, self._detector.detect([frame])[0])
             return
-        closer = self._shot_begins or number % (LOOK_CLOSER * self.detect_every) == 0
-        self._shot_begins = False
+        closer, known = number >= self._next_closer_look, self._next_tracklet
         boxes = self._detector.detect([frame], small_faces=closer)[0]
         self._update(self._faces, frame, boxes)
         self._start(frame, boxes)
+        if closer:
+            self._next_closer_look = number + self._closer_period * self.detect_every
+            longer = min(2 * self._closer_period, LOOK_CLOSER_AT_MOST)
+            self._closer_period = longer if self._next_tracklet == known else LOOK_CLOSER
 
     def _update(self, faces: Sequence[_Face], frame: np.ndarray, boxes: np.ndarray) -> None:
         last = np.array([face.box for face in faces]).reshape(-1, 4)
