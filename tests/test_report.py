@@ -27,11 +27,12 @@ from utils.report.page import PageWriter
 from utils.report.per_video import VideoFinder, landmarks_by_frame
 from utils.report.result_writers import CsvWriter, InOrder, JsonLinesWriter, JsonWriter
 from utils.run.api import group_by_video, list_inputs
+from utils.run.classification import load_landmark_classifier
 from utils.verdict.results import ClipScore, VideoResult
 from utils.verdict.words import describe_stream, format_time
 from utils.video.frames import Video
 from utils.video.writer import VideoWriter
-from utils.weights.sets import read_manifest
+from utils.weights.sets import PROJECT_WEIGHTS, read_manifest
 
 SCHEMA = json.loads((PROJECT / "docs" / "results.schema.json").read_text())
 EVIL = '<img src=x onerror="alert(1)">$x$\n& \u05d0.mp4'
@@ -451,3 +452,16 @@ def test_faces_of_a_video_stay_together_in_order():
             writer.add(face)
     writer.close()
     assert noted.names == ["a.txt", "a.face2.txt", "b.txt", "b.face2.txt"]
+
+
+def test_a_landmark_file_that_went_away_costs_its_curves_only(tmp_path, capsys):
+    gone = tmp_path / "gone.txt"
+    shutil.copy(PROJECT / "landmarks" / "sample_real.txt", gone)
+    classifier = load_landmark_classifier("auto", PROJECT_WEIGHTS, None, None)
+    (result,) = classifier.classify([gone])
+    gone.unlink()
+    writer = PageWriter(tmp_path / "report", classifier.weights, VideoFinder([]))
+    writer.add(result)
+    writer.close()
+    assert "Unclear" in (tmp_path / "report" / "gone.html").read_text()
+    assert "no curves for the report" in capsys.readouterr().err

@@ -180,13 +180,20 @@ class PageWriter(PerVideoWriter):
             describe_verdict(face),
             describe_strength(face),
             timeline,
-            timeline.curves(track_of(face), self._weights.motion),
+            self._curves(face, timeline),
             [describe_stream(stream, face.clips) for stream in face.streams],
             evidence,
             measurement_table(measured, self._weights),
             better,
             others,
         )
+
+    def _curves(self, face: VideoResult, timeline: Timeline) -> Sequence[Curve]:
+        try:
+            return timeline.curves(track_of(face), self._weights.motion)
+        except InputError as error:  # its file went away since it was classified
+            notice(f"{face.name}: no curves for the report ({error})")
+            return []
 
     def _evidence(
         self, faces: Sequence[VideoResult], video: Path | None, preview: str
