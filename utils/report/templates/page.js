@@ -124,7 +124,7 @@ if (copy) {
   });
 }
 
-// The index: sorted by any column, filtered by label and by name.
+// The index: sorted by any column, filtered by label and by name; of thousands of rows a part is shown.
 const table = document.querySelector("#videos");
 if (table) {
   const body = table.tBodies[0];
@@ -132,16 +132,24 @@ if (table) {
   const count = document.querySelector("#count");
   const search = document.querySelector("#search");
   const boxes = [...document.querySelectorAll(".tools input[type=checkbox]")];
+  const more = document.querySelector("#more");
+  let most = 500;
   const filter = () => {
     const wanted = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
     const part = search.value.toLowerCase();
-    let shown = 0;
-    for (const row of rows) {
-      row.hidden = !wanted.has(row.dataset.label) || !row.dataset.name.toLowerCase().includes(part);
-      shown += !row.hidden;
-    }
-    count.textContent = `${shown} of ${rows.length} videos`;
+    const found = rows.filter((row) => wanted.has(row.dataset.label)
+      && row.dataset.name.toLowerCase().includes(part));
+    body.replaceChildren(...found.slice(0, most));
+    more.hidden = found.length <= most;
+    more.textContent = `Show all ${found.length}`;
+    count.textContent = `${found.length} of ${rows.length} videos`;
   };
+  const showAll = () => {
+    most = Infinity;
+    filter();
+  };
+  more.addEventListener("click", showAll);
+  addEventListener("beforeprint", showAll);
   for (const control of [...boxes, search]) control.addEventListener("input", filter);
   for (const button of table.querySelectorAll("th button")) {
     button.addEventListener("click", () => {
@@ -154,7 +162,7 @@ if (table) {
       const keyed = rows.map((row) => [row.cells[head.cellIndex].dataset.value, row]);
       keyed.sort(([a], [b]) => (down ? -1 : 1) * (numeric ? a - b : text(a, b)));
       rows.splice(0, rows.length, ...keyed.map(([, row]) => row));
-      body.append(...rows);
+      filter();
     });
   }
   filter();
