@@ -33,7 +33,7 @@ from utils.console import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_U
 
 FLAGS = ("--fd", "blazeface", "--ld", "mediapipe", "--timeout", "60")
 RESULTS = ("--json", "r.json", "--jsonl", "r.jsonl", "--csv", "r.csv", "--report", "report")
-LEAVING_SECONDS = 3.0  # after which nothing of a killed run is alive
+LEAVING_SECONDS = 60.0  # after which nothing of a killed run is alive
 LOG_LINE = re.compile(r"\S+ [\d.]+ \d{4}-\d\d-\d\dT\S+ frames=\d+ with_face=\d+ trusted=\S+.*")
 Landmarks = dict[str, bytes]
 
@@ -82,13 +82,17 @@ class Place:
         }
 
     def left_behind(self) -> list[str]:
-        """Processes of a run that ended, a moment ago."""
-        time.sleep(LEAVING_SECONDS)
-        return [
-            " ".join(one.info["cmdline"])[:80]
-            for one in psutil.process_iter(["cmdline", "cwd"])
-            if one.info["cwd"] == str(self.folder)
-        ]
+        """Processes of a run that ended which do not leave by themselves."""
+        end = time.monotonic() + LEAVING_SECONDS
+        while True:
+            left = [
+                " ".join(one.info["cmdline"])[:80]
+                for one in psutil.process_iter(["cmdline", "cwd"])
+                if one.info["cwd"] == str(self.folder)
+            ]
+            if not left or time.monotonic() > end:
+                return left
+            time.sleep(0.5)
 
     def start(self, *flags: str, out: Path | None = None, **options: Any) -> subprocess.Popen:
         """Starts a run in a session of its own."""
