@@ -154,8 +154,10 @@ def test_a_click_on_a_bar_or_a_time_seeks_and_the_playhead_follows(browser, page
     wait_for(browser, "!document.querySelector('video').seeking")
     assert video_time(browser) == pytest.approx(6, abs=0.05)
     wait_for(browser, "Number(document.querySelector('.playhead').getAttribute('x1')) > 590")
-    css(browser, ".pictures .seek")[0].click()
-    assert video_time(browser) == pytest.approx(2, abs=0.05)
+    times = [float(one.get_attribute("data-time")) for one in css(browser, ".pictures .seek")]
+    elsewhere = next(number for number, time in enumerate(times) if time != 6)
+    css(browser, ".pictures .seek")[elsewhere].click()
+    assert video_time(browser) == pytest.approx(times[elsewhere], abs=0.05)
 
 
 def test_a_clip_is_sought_by_the_keyboard(browser, page):
