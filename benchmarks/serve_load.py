@@ -17,7 +17,9 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,26 @@ def ask(address: str, data: bytes | None = None) -> bytes:
     request = urllib.request.Request(address, data, method=method)
     with urllib.request.urlopen(request, timeout=120) as answer:
         return answer.read()
+
+
+@contextmanager
+def running_server(folder: Path, *flags: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The local page as a user starts it, and its address.
+
+    Args:
+        folder: of its jobs.
+    """
+    command = [sys.executable, str(PROJECT / "classify.py"), "--serve", "127.0.0.1:0"]
+    command += ["--serve_path", str(folder), *flags]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        match = re.search(r"http://\S+/", process.stderr.readline())
+        assert match, "the server did not start"
+        yield process, match[0]
+    finally:
+        process.terminate()
+        process.communicate()
 
 
 class Watch(threading.Thread):
@@ -86,14 +108,10 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=10, help="of each client")
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, PROJECT / "classify.py", "--serve", "127.0.0.1:0"]
-        command += ["--serve_path", Path(folder), "--workers", given.workers]
-        process = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True)
-        assert process.stderr is not None
-        match = re.search(r"http://\S+/", process.stderr.readline())
-        assert match, "the server did not start"
-        address = match[0]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_server(Path(folder), "--workers", str(given.workers)) as (process, address),
+    ):
         watch = Watch(address, psutil.Process(process.pid))
         watch.start()
         began = time.monotonic()
@@ -104,8 +122,6 @@ def main() -> int:
         jobs = wait_for_all(address)
         seconds = time.monotonic() - began
         watch.stop()
-        process.terminate()
-        process.wait()
     right = sum(job["state"] == "done" and job["label"] == "Fake" for job in jobs)
     lost = set(sent) - {job["id"] for job in jobs}
     slow = np.quantile(watch.seconds, (0.5, 0.95, 1)) * 1000

@@ -132,14 +132,28 @@ def css(browser, selector: str) -> list:
     return browser.find_elements("css selector", selector)
 
 
-def axe_violations(browser) -> list[str]:
-    """What axe-core finds on the page that is shown: rules, and how many elements break each."""
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """Of the local page, started as a user starts it."""
+    pytest.importorskip("starlette")
+    from benchmarks.serve_load import running_server
+
+    with running_server(tmp_path_factory.mktemp("jobs")) as (_, address):
+        yield address
+
+
+def axe_script() -> str:
+    """axe-core, which looks for what a page keeps from screen readers."""
     from importlib.resources import files
 
-    script = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
+    return (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
+
+
+def axe_violations(browser) -> list[str]:
+    """What axe-core finds on the page that is shown: rules, and how many elements break each."""
     browser.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})
     browser.refresh()
-    browser.execute_script(script)
+    browser.execute_script(axe_script())
     found = browser.execute_async_script("axe.run().then(arguments[0])")
     browser.execute_cdp_cmd("Page.setBypassCSP", {"enabled": False})
     return [f"{one['id']}: {len(one['nodes'])}" for one in found["violations"]]

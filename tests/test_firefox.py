@@ -1,13 +1,9 @@
 """The pages in headless Firefox, where there is one: what Chromium's tests do at length, once."""
 
-import re
 import shutil
-import subprocess
-import sys
-from importlib.resources import files
 
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, axe_script
 from firefox import Firefox
 
 PROGRAM = shutil.which("firefox-esr") or shutil.which("firefox")
@@ -26,17 +22,6 @@ def firefox(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    pytest.importorskip("starlette")
-    folder = tmp_path_factory.mktemp("jobs")
-    command = [sys.executable, str(PROJECT / "classify.py"), "--serve", "127.0.0.1:0"]
-    command += ["--serve_path", str(folder)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        yield re.search(r"http://\S+/", process.stderr.readline())[0]
-        process.terminate()
-
-
-@pytest.fixture(scope="module")
 def report(firefox, address) -> str:
     """The address of the report of a video that was sent by the page."""
     firefox.open(address)
@@ -47,10 +32,9 @@ def report(firefox, address) -> str:
 
 
 def axe_violations(firefox) -> list[str]:
-    script = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
     firefox.ask(
         "script.evaluate",
-        expression=script,
+        expression=axe_script(),
         target={"context": firefox._context},
         awaitPromise=False,
     )

@@ -18,6 +18,7 @@ from conftest import PROJECT
 pytest.importorskip("starlette")
 from starlette.testclient import TestClient
 
+from benchmarks.serve_load import running_server
 from utils.commands.classify import parse_arguments
 from utils.console import EXIT_USAGE
 from utils.errors import InputError
@@ -319,11 +320,8 @@ def test_an_address_that_cannot_be_is_one_line(address, tmp_path):
 @pytest.fixture
 def server(tmp_path):
     """A server as a user starts it, and its address."""
-    process = classify("--serve", "127.0.0.1:0", "--serve_path", tmp_path / "jobs")
-    told = process.stderr.readline()
-    yield process, re.search(r"http://\S+/", told)[0]
-    process.kill()
-    process.communicate()
+    with running_server(tmp_path / "jobs") as running:
+        yield running
 
 
 def test_events_tell_of_a_job_from_its_upload_to_its_verdict(server):

@@ -1,8 +1,5 @@
 """The local page in a real browser: headless Chromium, where there is one."""
 
-import re
-import subprocess
-import sys
 import time
 
 import pytest
@@ -14,16 +11,6 @@ FILES = [
     PROJECT / "README.md",
     PROJECT / "landmarks" / "sample_real.txt",
 ]
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("jobs")
-    command = [sys.executable, str(PROJECT / "classify.py"), "--serve", "127.0.0.1:0"]
-    command += ["--serve_path", str(folder)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        yield re.search(r"http://\S+/", process.stderr.readline())[0]
-        process.terminate()
 
 
 @pytest.fixture
