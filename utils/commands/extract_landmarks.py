@@ -28,7 +28,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         formatter_class=HelpFormatter,
     )
     _add_files(parser)
-    _add_method(parser)
+    _add_detection(parser)
+    _add_measurement(parser)
     _add_run(parser)
     add_cluster_flags(parser)
     add_common_flags(parser)
@@ -84,7 +85,8 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_method(parser: argparse.ArgumentParser) -> None:
+def _add_detection(parser: argparse.ArgumentParser) -> None:
+    """What finds faces, and how many."""
     add = parser.add_argument
     add(
         "--fd",
@@ -110,6 +112,11 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="follow at most N faces at the same time, the largest",
     )
+
+
+def _add_measurement(parser: argparse.ArgumentParser) -> None:
+    """What is measured of a face, and how often it is looked for."""
+    add = parser.add_argument
     add(
         "--calibration",
         choices=CALIBRATIONS,

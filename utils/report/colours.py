@@ -15,3 +15,8 @@ def score_rgb(score: float) -> tuple[int, int, int]:
     channels = zip(REAL_RGB, MIDDLE_RGB, FAKE_RGB, strict=True)
     mixed = [round(float(np.interp(score, (0, 0.5, 1), channel))) for channel in channels]
     return mixed[0], mixed[1], mixed[2]
+
+
+def score_hex(score: float) -> str:
+    """The same as a page writes it, `#rrggbb`."""
+    return "#{:02x}{:02x}{:02x}".format(*score_rgb(score))

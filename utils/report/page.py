@@ -32,7 +32,7 @@ from ..verdict.words import (
 )
 from ..weights.downloads import checksum
 from ..weights.sets import WeightSet
-from .colours import score_rgb
+from .colours import score_hex
 from .content_credentials import can_read_credentials, read_credentials
 from .evidence_frames import FaceEvidence, FaceJob, VideoEvidence, gather_evidence, select_clips
 from .file_names import FileNames
@@ -45,7 +45,7 @@ from .per_video import (
     track_of,
     video_rate,
 )
-from .result_writers import CsvWriter, JsonWriter
+from .result_writers import CsvWriter, JsonWriter, close_all
 from .timeline import Curve, Timeline
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -130,9 +130,10 @@ class PageWriter(PerVideoWriter):
             table.add(shown)
 
     def close(self, interrupted: bool = False) -> None:
-        super().close(interrupted)
-        for table in self._tables:
-            table.close(interrupted)
+        try:
+            super().close(interrupted)
+        finally:
+            close_all(self._tables, interrupted)
 
     def write_video(self, faces: Sequence[VideoResult]) -> None:
         video = self._find_video(faces[0])
@@ -254,7 +255,6 @@ def _index_row(page: str, name: str, label: str, parts: Sequence[FacePart]) -> I
     deciding = next((face for face in faces if face.label == label), faces[0])
     reasons = [*deciding.reasons, deciding.error or ""]
     timeline = parts[0].timeline
-    red, green, blue = score_rgb(0.5 if score is None else score)
     return IndexRow(
         page,
         name,
@@ -265,5 +265,5 @@ def _index_row(page: str, name: str, label: str, parts: Sequence[FacePart]) -> I
         timeline.seconds if timeline else None,
         printable(reasons[0]) if reasons else "",
         parts[0].evidence.thumbnail,
-        f"#{red:02x}{green:02x}{blue:02x}",
+        score_hex(0.5 if score is None else score),
     )

@@ -14,7 +14,7 @@ from ..rigid_motion import region_speeds
 from ..shared import NORMALIZED
 from ..verdict.results import ClipScore, VideoResult
 from ..verdict.words import format_time
-from .colours import score_rgb
+from .colours import score_hex
 from .per_video import video_rate
 
 TICK_SECONDS = (1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600)
@@ -85,9 +85,7 @@ class Timeline:
         )
         if clip.g3 is not None:
             said += f", g3 {clip.g3:.2f}"
-        red, green, blue = score_rgb(clip.score)
-        colour = f"#{red:02x}{green:02x}{blue:02x}"
-        return self._span(clip.time, end, said, clip=clip, colour=colour)
+        return self._span(clip.time, end, said, clip=clip, colour=score_hex(clip.score))
 
     def curves(
         self, track: LandmarkTrack, ranges: Mapping[str, tuple[float, float]]
