@@ -106,7 +106,8 @@ def mesh(video: str, threads: str = "1") -> dict[str, float]:
 def extract(video: str, *flags: str) -> dict[str, float]:
     """Decode to written file, one process, dlib; flags are `per-frame`, `thorough`, `mediapipe` and
     `warm`: what is imported or built on first use is there before the clock runs."""
-    from utils.run.video_extraction import ExtractionOptions, VideoExtractor
+    from utils.run.extraction_job import ExtractionOptions
+    from utils.run.video_extraction import VideoExtractor
 
     mediapipe = "mediapipe" in flags
 
@@ -135,7 +136,7 @@ def extract_many(
 ) -> dict[str, float]:
     """`count` copies of a video through the whole script's function, start of workers included."""
     from utils.run.extraction import extract_videos
-    from utils.run.video_extraction import ExtractionOptions
+    from utils.run.extraction_job import ExtractionOptions
     from utils.scaling.worker_processes import WorkerProcesses
 
     with tempfile.TemporaryDirectory() as folder:

@@ -16,7 +16,8 @@ from utils.console import notice, run_script
 from utils.errors import InputError
 from utils.landmark_files.io import read_landmarks
 from utils.run.classification import classify_files
-from utils.run.video_extraction import ExtractionOptions, VideoExtractor
+from utils.run.extraction_job import ExtractionOptions
+from utils.run.video_extraction import VideoExtractor
 from utils.shared import FACE_DETECTORS, LANDMARK_DETECTORS, LEFT_EYE, RIGHT_EYE
 from utils.tracking.face_tracks import FaceTrack
 

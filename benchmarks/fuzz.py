@@ -186,13 +186,13 @@ def _job_record() -> bytes:
 
 
 def _texture_readers(folder: Path) -> list[Reader]:
-    from utils.texture.field_measures import FIELDS, MEASURES
     from utils.texture.kernel_machine import (
         KernelMachine,
         load_kernel_machine,
         save_kernel_machine,
     )
     from utils.texture.texture_file import TextureTrack, read_texture, texture_path, write_texture
+    from utils.texture.texture_rows import FIELDS, MEASURES
 
     rows = np.zeros((3, FIELDS, len(MEASURES)), np.float16)
     write_texture(texture_path(folder / "x.txt"), TextureTrack(rows, 1))

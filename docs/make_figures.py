@@ -18,7 +18,8 @@ from utils.landmark_files.crop_boxes import denormalize
 from utils.landmark_files.io import read_landmarks
 from utils.network.clips import stream_values, subtract_moving_average
 from utils.report.colours import FAKE_RGB, REAL_RGB
-from utils.run.video_extraction import ExtractionOptions, VideoExtractor
+from utils.run.extraction_job import ExtractionOptions
+from utils.run.video_extraction import VideoExtractor
 from utils.video.frames import Video
 from utils.video.visualization import draw_landmarks
 

@@ -10,9 +10,8 @@ import pytest
 from conftest import PROJECT
 
 import utils
-from utils import console
-from utils.run import api
-from utils.run.api import detect
+from utils import api, console
+from utils.api import detect
 
 SAMPLE = PROJECT / "input" / "sample_fake.mp4"
 
@@ -39,6 +38,16 @@ def test_nothing_is_printed_and_nothing_left_in_the_working_directory(as_a_progr
     assert len([one for one in caught if "mediapipe in place of fan" in str(one.message)]) == 1
     assert not list((as_a_program / "here").iterdir())
     assert (as_a_program / "cache" / "lrnet" / "landmarks" / "sample_fake.txt").is_file()
+
+
+def test_a_script_that_calls_it_is_not_run_again_by_its_processes(as_a_program):
+    script = as_a_program / "script.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n"
+        f"from utils import detect\nprint(detect({str(SAMPLE)!r}).videos[0].label)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert done.stdout == "Fake\n", done.stderr
 
 
 def test_a_binary_file_is_read_and_leaves_nothing(as_a_program):

@@ -19,7 +19,7 @@ from utils.landmark_files.formats import align
 from utils.landmark_files.header import LandmarkHeader
 from utils.landmark_files.io import LandmarkTrack, read_landmarks, write_landmarks
 from utils.report.result_writers import LineWriter
-from utils.run.api import list_inputs
+from utils.run.detection import list_inputs
 from utils.verdict.results import VideoResult, video_label
 from utils.verdict.scores import clip_scores, video_score
 from utils.weights.sets import PROJECT_WEIGHTS, read_manifest

@@ -65,7 +65,7 @@ def test_weights_of_another_network_are_refused(stored, units, networks):
 
 def test_no_deep_learning_library_is_imported_for_the_bundled_set():
     code = (
-        "import sys; from pathlib import Path; from utils.run.api import detect;"
+        "import sys; from pathlib import Path; from utils.api import detect;"
         "result = detect(Path('landmarks'));"
         "assert len(result.videos) == 2 and all(one.label for one in result.videos);"
         "print([name for name in ('tensorflow', 'keras', 'torch') if name in sys.modules])"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.shared import STILL_THRESHOLD
-from utils.texture.field_measures import MEASURES
+from utils.texture.texture_rows import MEASURES
 from utils.tracking.face_tracks import FaceTrack, Segment
 from utils.tracking.identity import (
     FaceEmbedder,

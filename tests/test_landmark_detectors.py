@@ -13,7 +13,7 @@ from utils.LandmarkDetector.fan import FanLandmarkDetector, FanNetwork, peaks
 from utils.run import detector_choice
 from utils.run.detector_choice import choose_detectors, choose_device, runs_on_pytorch
 from utils.run.extraction import extract_videos
-from utils.run.video_extraction import ExtractionOptions
+from utils.run.extraction_job import ExtractionOptions
 from utils.tracking import face_tracker
 from utils.weights import detector_models
 from utils.weights.detector_models import ModelFile

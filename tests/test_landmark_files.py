@@ -161,7 +161,8 @@ def test_a_name_of_any_length_is_cut():
 
 
 def test_a_header_is_written_as_it_was_read(tmp_path, face_video):
-    from utils.run.video_extraction import ExtractionOptions, VideoExtractor
+    from utils.run.extraction_job import ExtractionOptions
+    from utils.run.video_extraction import VideoExtractor
 
     options = ExtractionOptions(landmark_detector="mediapipe")
     VideoExtractor(options).extract(face_video, tmp_path / "face.txt", False)

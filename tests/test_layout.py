@@ -21,7 +21,7 @@ STAGES = (
     ("report",),
     ("run",),
     ("scaling",),
-    ("serve",),
+    ("serve", "api"),
     ("commands",),
     ("__main__",),
 )

@@ -154,8 +154,9 @@ def test_from_s3_to_s3_is_what_a_local_run_writes(s3, tmp_path, engine):
 def test_drawn_videos_are_delivered_too_and_faces_that_are_gone_are_removed(
     bucket, face_video, tmp_path
 ):
-    from utils.run.remote_extraction import ExistingOutputs, RemoteExtractor
-    from utils.run.video_extraction import ExtractionOptions
+    from utils.run.extraction import ExistingOutputs
+    from utils.run.extraction_job import ExtractionOptions
+    from utils.run.remote_extraction import RemoteExtractor
 
     (bucket / "face.avi").write_bytes(face_video.read_bytes())
     for stale in ("face.face2.txt", "face.face3.txt"):

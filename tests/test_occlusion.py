@@ -9,7 +9,8 @@ from training import occlusion as training_occlusion
 from training.occlusion import COVERS, ellipse, filled
 from utils.landmark_files.io import read_landmarks
 from utils.report.per_video import landmarks_by_frame
-from utils.run.video_extraction import ExtractionOptions, VideoExtractor
+from utils.run.extraction_job import ExtractionOptions
+from utils.run.video_extraction import VideoExtractor
 from utils.texture.face_patch import face_patch
 from utils.texture.occlusion import REGIONS, OcclusionModel, region_features, sureness
 from utils.tracking.face_tracks import FaceTrack, Segment

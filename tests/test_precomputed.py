@@ -6,7 +6,7 @@ from utils.errors import InputError
 from utils.landmark_files.io import read_landmarks
 from utils.landmark_files.precomputed import find_precomputed, read_precomputed
 from utils.run.extraction import extract_videos
-from utils.run.video_extraction import ExtractionOptions
+from utils.run.extraction_job import ExtractionOptions
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import PROJECT, write_video
+from conftest import PROJECT, run_classify, write_video
 
 from utils import processes
 from utils.atomic_write import AtomicFile, partial_path
@@ -231,6 +231,19 @@ def test_pictures_larger_than_8k_are_refused_before_they_are_decoded(tmp_path, m
     assert "at most 36 million pixels" in done.stdout, done.stderr[-500:]
 
 
+def test_larger_pictures_are_read_where_the_user_says_so(tmp_path, monkeypatch, capsys, face_video):
+    small = "--max_megapixels", 0.06  # the video has 256 x 256
+    monkeypatch.chdir(tmp_path)
+    status, _, errors = run_classify(monkeypatch, capsys, face_video, *small)
+    assert status == 1
+    said = (
+        "frames of 256 x 256; at most 0.06 million pixels are read (--max_megapixels allows more)"
+    )
+    assert f"{face_video}: {said}" in errors
+    status, *_ = run_classify(monkeypatch, capsys, face_video, "--max_megapixels", 0.07)
+    assert (tmp_path / "landmarks_new" / "face.txt").is_file()
+
+
 # Time
 
 
@@ -409,6 +422,10 @@ def crash(_: object) -> None:
     os.kill(os.getpid(), 9)
 
 
+def crash_on_video(options: object, job: object) -> None:
+    crash(job)
+
+
 def hang(_: object) -> None:
     threading.Event().wait(60)
 
@@ -416,6 +433,16 @@ def hang(_: object) -> None:
 def test_a_decoder_that_crashes_costs_no_more_than_its_pictures():
     with pytest.raises(InputError, match="ended its process"):
         run_apart(crash, 1)
+
+
+def test_a_single_video_that_crashes_its_decoder_is_an_error_of_one_line(
+    tmp_path, monkeypatch, capsys, face_video
+):
+    monkeypatch.setattr("utils.run.extraction._work", crash_on_video)
+    monkeypatch.chdir(tmp_path)
+    status, lines, errors = run_classify(monkeypatch, capsys, face_video)
+    assert status == 1 and not lines
+    assert f"{face_video}: reading it killed its worker (SIGKILL, out of memory?)\n" in errors
 
 
 def test_a_decoder_that_hangs_is_given_up(monkeypatch):

@@ -26,8 +26,8 @@ from utils.report.file_names import FileNames
 from utils.report.page import PageWriter
 from utils.report.per_video import VideoFinder, landmarks_by_frame
 from utils.report.result_writers import CsvWriter, InOrder, JsonLinesWriter, JsonWriter
-from utils.run.api import group_by_video, list_inputs
 from utils.run.classification import load_landmark_classifier
+from utils.run.detection import group_by_video, list_inputs
 from utils.verdict.results import ClipScore, VideoResult
 from utils.verdict.words import describe_stream, format_time
 from utils.video.frames import Video

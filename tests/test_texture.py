@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from utils.errors import InputError
 from utils.network.classifiers import load_classifier
 from utils.rigid_motion import RIGID_POINTS, TEMPLATE, template_transform
-from utils.run.video_extraction import ExtractionOptions, VideoExtractor
+from utils.run.extraction_job import ExtractionOptions
+from utils.run.video_extraction import VideoExtractor
 from utils.texture.clip_figures import (
     CLIP_FRAMES,
     MIN_CLIP_FRAMES,
@@ -24,10 +25,11 @@ from utils.texture.face_patch import (
     PATCH_PIXELS,
     face_patch,
 )
-from utils.texture.field_measures import FIELDS, GRID, MEASURES, TextureMeter, texture_stride
+from utils.texture.field_measures import TextureMeter, texture_stride
 from utils.texture.field_weights import COLUMNS, field_weights
 from utils.texture.kernel_machine import KernelMachine, load_kernel_machine, save_kernel_machine
 from utils.texture.texture_file import TextureTrack, read_texture, texture_path, write_texture
+from utils.texture.texture_rows import FIELDS, GRID, MEASURES
 from utils.weights.sets import BUNDLED, PROJECT_WEIGHTS, DecisionRule, read_manifest
 
 SHAPE = (FIELDS, len(MEASURES))

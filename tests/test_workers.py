@@ -46,23 +46,40 @@ def test_how_a_worker_died_is_told_in_words():
     assert exit_reason(-11) == "SIGSEGV"
 
 
+def wait_a_minute(_: object) -> None:
+    time.sleep(60)
+
+
+def test_a_worker_leaves_when_the_process_that_started_it_is_killed():
+    """Both hold the pipe, which ends with the last of them."""
+    code = (
+        "import sys, time; sys.path.insert(0, 'tests')\n"
+        "from test_workers import wait_a_minute\n"
+        "from utils.scaling.worker_processes import WorkerProcess\n"
+        "worker = WorkerProcess(wait_a_minute, None); worker.submit(1)\n"
+        "print('begun', flush=True); time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT, stdout=subprocess.PIPE)
+    assert parent.stdout is not None and parent.stdout.readline() == b"begun\n"
+    parent.kill()
+    parent.communicate(timeout=30)
+
+
 @pytest.mark.slow
 def test_neither_script_opens_a_socket(tmp_path):
-    """Sockets are forbidden; both scripts run with models that are on disk."""
-    program = (
-        "import socket, sys, runpy\n"
+    """Sockets are forbidden, to worker processes too; models are on disk."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import socket\n"
         "def refuse(*_, **__): raise AssertionError('a socket was opened')\n"
         "socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse\n"
-        "script, sys.argv = sys.argv[1], sys.argv[1:]\n"
-        "sys.path.insert(0, script.rpartition('/')[0])\n"
-        "runpy.run_path(script, run_name='__main__')\n"
     )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     for script, *flags in (
         ("extract_landmarks.py", "-i", PROJECT / "input" / "sample_fake.mp4", "--ld", "mediapipe"),
         ("classify.py", "-i", "landmarks_new", "--report", "r"),
     ):
-        command = [sys.executable, "-c", program, PROJECT / script, *flags]
-        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        command = [sys.executable, PROJECT / script, *flags]
+        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
         assert ran.returncode == 0, ran.stderr
         assert "a socket was opened" not in ran.stderr
     assert "Fake" in ran.stdout

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from utils.console import notice, progress, run_script
 from utils.run.extraction import list_videos
-from utils.run.video_extraction import ExtractionOptions, VideoExtractor
+from utils.run.extraction_job import ExtractionOptions
+from utils.run.video_extraction import VideoExtractor
 
 MIRRORED = "mirrored"
 # What is done to a video, as FFmpeg's output options; all are encoded by x264 but the original.

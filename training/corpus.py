@@ -29,10 +29,12 @@ from utils.console import EXIT_DONE, notice, run_script
 from utils.errors import InputError
 from utils.landmark_files.io import read_landmarks
 from utils.run.executor import WorkerDied
+from utils.run.extraction_job import ExtractionOptions
 from utils.run.face_clips import FaceClips, read_clips
-from utils.run.video_extraction import ExtractionOptions, VideoExtractor
+from utils.run.video_extraction import VideoExtractor
 from utils.scaling.worker_processes import WorkerProcesses
-from utils.video.frames import DEFAULT_FPS, TimedFrame, Video
+from utils.video.file_types import DEFAULT_FPS
+from utils.video.frames import TimedFrame, Video
 from utils.weights.sets import WeightSet
 
 DETECTORS = ExtractionOptions(face_detector="blazeface", landmark_detector="mediapipe", faces=1)

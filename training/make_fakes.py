@@ -29,7 +29,8 @@ from utils.landmark_utils import detect_faces
 from utils.LandmarkDetector import make_landmark_detector
 from utils.run.executor import WorkerDied
 from utils.run.extraction import list_videos
-from utils.run.video_extraction import ExtractionOptions, VideoExtractor
+from utils.run.extraction_job import ExtractionOptions
+from utils.run.video_extraction import VideoExtractor
 from utils.scaling.worker_processes import WorkerProcesses
 from utils.tracking.face_tracker import FaceTracker
 from utils.tracking.people import group_by_identity

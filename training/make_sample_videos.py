@@ -27,7 +27,8 @@ from utils.FaceDetector import make_face_detector
 from utils.landmark_files.formats import ALIGNED, align
 from utils.landmark_files.io import LandmarkTrack, read_landmarks, write_landmarks
 from utils.LandmarkDetector import make_landmark_detector
-from utils.run.video_extraction import ExtractionOptions, VideoExtractor
+from utils.run.extraction_job import ExtractionOptions
+from utils.run.video_extraction import VideoExtractor
 from utils.shared import MIRRORED_LANDMARKS
 
 SAMPLES = ("sample_real", "sample_fake")

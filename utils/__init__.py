@@ -7,7 +7,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .run.api import detect
+    from .api import detect
 
 from .shared import VERSION as __version__
 
@@ -18,6 +18,6 @@ def __getattr__(name: str) -> Any:
     """`detect`, imported with its libraries when it is first asked for."""
     if name != "detect":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .run.api import detect
+    from .api import detect
 
     return detect

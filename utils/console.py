@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
+from .limits import MAX_MEGAPIXELS
 
 # What OpenCV and FFmpeg say of a damaged video; our own line says it. Read when cv2 is imported.
 OPENCV_QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
@@ -158,6 +159,17 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("--version", action="version", version=f"lrnet {VERSION}")
     add_completion(parser)
+
+
+def add_max_megapixels(parser: argparse.ArgumentParser) -> None:
+    """The limit on a frame's size, of both scripts that read videos."""
+    parser.add_argument(
+        "--max_megapixels",
+        type=float,
+        default=MAX_MEGAPIXELS,
+        metavar="M",
+        help="refuse videos whose frames have more than M million pixels (default: %(default)g)",
+    )
 
 
 def add_completion(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from .shared import CROP_PIXELS
@@ -47,5 +46,7 @@ def cut_face(frame: np.ndarray, box: CropBox) -> np.ndarray:
     """The face in `box`, resized to (400, 400, 3) uint8; bicubic to enlarge, area to shrink."""
     face = frame[box.top : box.top + box.side, box.left : box.left + box.side]
     enlarging = box.side < CROP_PIXELS
+    import cv2
+
     method = cv2.INTER_CUBIC if enlarging else cv2.INTER_AREA
     return cv2.resize(face, (CROP_PIXELS, CROP_PIXELS), interpolation=method)

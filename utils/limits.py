@@ -3,7 +3,7 @@
 MIN_FPS, MAX_FPS = 0.1, 1000.0  # frames a second; anything else is no frame rate
 MAX_FACES = 16  # followed at the same time, unless the user says otherwise
 MAX_HEADER_NAME = 255  # characters of a video's name in a header
-MAX_FRAME_PIXELS = 36_000_000  # of a picture as it is shown; 8K has 33 million
+MAX_MEGAPIXELS = 36.0  # of a frame as it is shown, unless the user says otherwise; 8K has 33
 MAX_VIDEO_SECONDS = 1e7  # of a time stamp: four months
 MAX_FILE_NAME = 255  # bytes
 MAX_DOWNLOAD_BYTES = 1 << 30  # of a file whose size is not known before

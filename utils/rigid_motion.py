@@ -8,8 +8,8 @@ face nor the landmark format matters.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from .shared import LEFT_EYE, RIGHT_EYE
 
@@ -96,9 +96,15 @@ def liveliness(landmarks: np.ndarray, fps: float) -> float | None:
     for start in range(0, len(landmarks) - window + 1, window):
         left, _ = remove_rigid_motion(landmarks[None, start : start + window])
         values = left[0].reshape(left.shape[1], -1)
-        course = cv2.blur(values, (1, width), borderType=cv2.BORDER_REPLICATE)
+        course = _moving_average(values, width)
         found.append(float(np.sqrt(2 * course.var(axis=0).mean())))
     return max(found, default=None)
+
+
+def _moving_average(values: np.ndarray, width: int) -> np.ndarray:
+    """Means over `width` rows of values (rows, n); beyond the ends the first and last row count."""
+    padded = np.pad(values, ((width // 2, width - 1 - width // 2), (0, 0)), mode="edge")
+    return sliding_window_view(padded, width, axis=0).mean(axis=-1)
 
 
 def template_transforms(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -135,6 +141,5 @@ def region_speeds(landmarks: np.ndarray, fps: float) -> dict[str, np.ndarray]:
     speeds["head"] = np.abs(np.log(a[1:] / a[:-1]))
     width = max(1, round(SMOOTHING_SECONDS * fps))
     return {
-        name: cv2.blur(speed[:, None] * fps, (1, width), borderType=cv2.BORDER_REPLICATE)[:, 0]
-        for name, speed in speeds.items()
+        name: _moving_average(speed[:, None] * fps, width)[:, 0] for name, speed in speeds.items()
     }

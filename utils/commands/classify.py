@@ -12,6 +12,7 @@ from ..console import (
     EXIT_FAILED,
     HelpFormatter,
     add_common_flags,
+    add_max_megapixels,
     notice,
     progress,
     run_script,
@@ -79,6 +80,7 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         "(default: landmarks_new)",
     )
     add("--workers", type=int, default=1, metavar="N", help="videos extracted at the same time")
+    add_max_megapixels(parser)
 
 
 def _add_weights(parser: argparse.ArgumentParser) -> None:
@@ -143,7 +145,7 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 
 def find_inputs(given: argparse.Namespace) -> tuple[list[Path], list[Path]]:
     """Landmark files and videos that were named, or those of the default folders."""
-    from ..run.api import list_inputs
+    from ..run.detection import list_inputs
 
     if given.landmarks_path is not None:
         return list_inputs(given.landmarks_path, given.recursive)
@@ -159,8 +161,8 @@ def main() -> int:
         return run_server(given)
     landmark_files, videos = find_inputs(given)
     check_outputs(given, [*landmark_files, *videos])
-    from ..run.api import default_extraction, detect_each
     from ..run.classification import load_landmark_classifier
+    from ..run.detection import default_extraction, detect_each
     from ..weights.sets import PROJECT_WEIGHTS
 
     folder = given.model_weights or PROJECT_WEIGHTS
@@ -172,6 +174,7 @@ def main() -> int:
             given.output_path,
             partial(device_of_run, given),
             workers=given.workers,
+            max_megapixels=given.max_megapixels,
             threads_each=threads_of_worker(given),
         )
     expected = [*landmark_files, *videos]

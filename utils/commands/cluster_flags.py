@@ -13,7 +13,7 @@ from ..console import notice
 
 if TYPE_CHECKING:
     from ..run.executor import Executor
-    from ..run.video_extraction import ExtractionOptions
+    from ..run.extraction_job import ExtractionOptions
 
 
 def add_cluster_flags(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..console import HelpFormatter, add_common_flags, notice, run_script
+from ..console import (
+    HelpFormatter,
+    add_common_flags,
+    add_max_megapixels,
+    notice,
+    run_script,
+)
 from ..errors import InputError
 from ..limits import MAX_FACES, MAX_FPS
 from ..locations import location
@@ -162,6 +168,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="give a video up after so many seconds without a new frame; 0 waits for ever",
     )
     add("--fps", type=float, default=25, help="frames a second of image sequences")
+    add_max_megapixels(parser)
     add("--recursive", action="store_true", help="search folders below the input folder too")
     add("--overwrite", action="store_true", help="extract again what has landmarks already")
     add(
@@ -182,7 +189,7 @@ def main() -> int:
     given = parse_arguments()
     from ..run.detector_choice import choose_detectors
     from ..run.extraction import extract_videos, list_videos
-    from ..run.video_extraction import ExtractionOptions
+    from ..run.extraction_job import ExtractionOptions
 
     # nothing to do is told before any download
     videos = list_videos(given.input_path, given.recursive, notice)
@@ -206,6 +213,7 @@ def main() -> int:
         landmark_detector=landmark_detector,
         faces=given.faces,
         max_faces=given.max_faces,
+        max_megapixels=given.max_megapixels,
         calibration=given.calibration or "",
         crop=given.crop,
         detect_every=given.detect_every,

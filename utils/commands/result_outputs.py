@@ -77,7 +77,11 @@ def _in_order(given: argparse.Namespace, classifier: LandmarkClassifier) -> Iter
     from ..report.timeline_plot import PlotWriter
     from ..scaling.worker_processes import run_apart
 
-    name, threshold, find_video = classifier.name, classifier.threshold, VideoFinder(given.videos)
+    name, threshold, find_video = (
+        classifier.name,
+        classifier.threshold,
+        VideoFinder(given.videos, given.max_megapixels),
+    )
     if given.json:
         yield JsonWriter(given.json, name, threshold)
     if given.csv:

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..limits import MAX_MEGAPIXELS
 from ..locations import local_copy
 from ..rigid_motion import template_transform
 from ..texture.face_patch import PATCH_CENTRE, PATCH_SIDE
@@ -75,7 +76,9 @@ def select_clips(clips: Sequence[ClipScore]) -> list[ClipScore]:
     return [*ranked[:MOST_SUSPICIOUS], *ranked[MOST_SUSPICIOUS:][-LEAST_SUSPICIOUS:]]
 
 
-def gather_evidence(job: tuple[Path, Sequence[FaceJob], float, Path | None]) -> VideoEvidence:
+def gather_evidence(
+    job: tuple[Path, Sequence[FaceJob], float, Path | None], max_megapixels: float = MAX_MEGAPIXELS
+) -> VideoEvidence:
     """Reads a video once.
 
     Args:
@@ -88,7 +91,10 @@ def gather_evidence(job: tuple[Path, Sequence[FaceJob], float, Path | None]) -> 
     shown = [_ShownFace(face, fps) for face in faces]
     wanted = {number for face in shown for number in face.wanted}
     last = max(wanted, default=-1)
-    with local_copy(video) as on_disk, Video(on_disk) as opened:
+    with (
+        local_copy(video) as on_disk,
+        Video(on_disk, max_megapixels=max_megapixels) as opened,
+    ):
         if path is None:
             _read(opened, shown, wanted, last, None)
             return VideoEvidence([face.evidence() for face in shown], None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ import numpy as np
 
 from ..console import notice
 from ..errors import InputError
+from ..limits import MAX_MEGAPIXELS
 from ..locations import local_copy
 from ..verdict.results import ClipScore, VideoResult
 from ..video.frames import Video
@@ -63,13 +65,15 @@ class OverlayWriter(PerVideoWriter):
         try:
             placed = [landmarks_by_frame(track_of(face)) for face in drawn]
             faces = [replace(face, track=None) for face in drawn]
-            self._run_apart(draw_scores, (video, path, faces, placed))
+            work = partial(draw_scores, max_megapixels=self._find_video.max_megapixels)
+            self._run_apart(work, (video, path, faces, placed))
         except InputError as error:
             notice(f"{video}: cannot be drawn ({error})")
 
 
 def draw_scores(
     job: tuple[Path, Path, Sequence[VideoResult], Sequence[dict[int, np.ndarray]]],
+    max_megapixels: float = MAX_MEGAPIXELS,
 ) -> None:
     """Draws a video: the video, where it goes, its faces, and each face's landmarks by frame.
 
@@ -79,7 +83,7 @@ def draw_scores(
     video, path, faces, placed = job
     with (
         local_copy(video) as on_disk,
-        Video(on_disk) as opened,
+        Video(on_disk, max_megapixels=max_megapixels) as opened,
         VideoWriter(path, opened.fps) as writer,
     ):
         for number, picture in enumerate(opened.pictures()):

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +212,8 @@ class PageWriter(PerVideoWriter):
                 for face in faces
             ]
             job = video, jobs, video_rate(faces[0]), self._folder / preview
-            return self._run_apart(gather_evidence, job)
+            work = partial(gather_evidence, max_megapixels=self._find_video.max_megapixels)
+            return self._run_apart(work, job)
         except InputError as error:
             notice(f"{faces[0].name}: no pictures for the report ({error})")
             return nothing

@@ -11,9 +11,10 @@ import numpy as np
 from ..errors import InputError
 from ..landmark_files.crop_boxes import denormalize
 from ..landmark_files.io import LandmarkTrack, read_landmarks
+from ..limits import MAX_MEGAPIXELS
 from ..shared import NORMALIZED
 from ..verdict.results import VideoResult, video_key
-from ..video.frames import DEFAULT_FPS
+from ..video.file_types import DEFAULT_FPS
 
 # Does work on a job, perhaps in another process; raises InputError where that fails.
 RunApart = Callable[[Callable[[Any], Any], Any], Any]
@@ -56,10 +57,15 @@ class PerVideoWriter:
 
 
 class VideoFinder:
-    """Finds the video of a face: the one that was given, or one of its name in some folders."""
+    """Finds the video of a face: the one that was given, or one of its name in some folders.
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    Args:
+        max_megapixels: million pixels of a frame, at most, where the video is read.
+    """
+
+    def __init__(self, folders: Sequence[Path], max_megapixels: float = MAX_MEGAPIXELS) -> None:
         self._folders = folders
+        self.max_megapixels = max_megapixels
 
     def __call__(self, face: VideoResult) -> Path | None:
         if face.source is not None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..atomic_write import remove_stale_partials
 from ..console import EXIT_DONE, EXIT_FAILED, notice, progress
@@ -14,14 +15,16 @@ from ..errors import InputError
 from ..inputs import list_files
 from ..landmark_files.io import output_names, read_header
 from ..limits import MAX_FILE_NAME
-from ..locations import is_remote
+from ..locations import is_remote, list_names
 from ..outputs import same_file
 from ..texture.texture_file import SUFFIX as TEXTURE_SUFFIX
-from ..video.frames import VIDEO_SUFFIXES, is_image_pattern
+from ..video.file_types import VIDEO_SUFFIXES, is_image_pattern
 from .executor import Executor, WorkerDied
-from .remote_extraction import ExistingOutputs, RemoteExtractor
+from .extraction_job import ExtractionOptions, VideoReport
 from .run_log import RunLog
-from .video_extraction import ExtractionOptions, VideoReport
+
+if TYPE_CHECKING:
+    from .remote_extraction import RemoteExtractor
 
 
 def list_videos(
@@ -103,6 +106,16 @@ def extract_videos(
     return EXIT_FAILED if counts["failed"] else EXIT_DONE
 
 
+class ExistingOutputs:
+    """Which landmark files exist; an output folder at an address is listed once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._names = list_names(folder) if is_remote(folder) else None
+
+    def holds(self, output: Path) -> bool:
+        return output.exists() if self._names is None else output.name in self._names
+
+
 def _are_landmarks_of(video: Path, output: Path, finished: ExistingOutputs) -> bool:
     """Whether a landmark file is of this video, not of another of its name; at an address the name
     decides."""
@@ -147,7 +160,7 @@ def _prepare_folder(folder: Path, flag: str) -> None:
 def _run(
     jobs: list[tuple[Path, Path]], options: ExtractionOptions, executor: Executor | None
 ) -> Iterator[VideoReport]:
-    if executor is None or (len(jobs) == 1 and not executor.distributed):
+    if executor is None:
         yield from _run_here(jobs, options)
         return
     yield from _run_in_processes(jobs, options, executor)
@@ -156,6 +169,8 @@ def _run(
 
 
 def _run_here(jobs: list[tuple[Path, Path]], options: ExtractionOptions) -> Iterator[VideoReport]:
+    from .remote_extraction import RemoteExtractor
+
     extractor = RemoteExtractor(options)
     for video, output in progress(jobs, desc="videos", unit="video"):
         yield extractor.extract(video, output, show_progress=True)
@@ -165,10 +180,11 @@ def _run_in_processes(
     jobs: list[tuple[Path, Path]], options: ExtractionOptions, executor: Executor
 ) -> Iterator[VideoReport]:
     done = executor.run(partial(_work, options), jobs, start=partial(_start_worker, options))
-    for (video, _), report in progress(done, desc="videos", unit="video", total=len(jobs)):
+    if len(jobs) > 1:  # of a single video the worker tells how far it is
+        done = progress(done, desc="videos", unit="video", total=len(jobs))
+    for (video, _), report in done:
         if isinstance(report, WorkerDied):
-            reason = f"reading it killed its worker ({report}); the others go on"
-            report = VideoReport(video, error=f"{video}: {reason}")
+            report = VideoReport(video, error=f"{video}: reading it killed its worker ({report})")
         yield report
 
 
@@ -182,6 +198,8 @@ def _start_worker(options: ExtractionOptions) -> None:
 
 @cache
 def _process_extractor(options: ExtractionOptions) -> RemoteExtractor:
+    from .remote_extraction import RemoteExtractor
+
     return RemoteExtractor(options)
 
 

@@ -16,7 +16,7 @@ from ..rigid_motion import liveliness
 from ..shared import ALIGNED, ANY_FORMAT, NORMALIZED
 from ..texture.clip_figures import measured_share, texture_clips, texture_figures
 from ..texture.texture_file import read_texture
-from ..video.frames import DEFAULT_FPS
+from ..video.file_types import DEFAULT_FPS
 from ..weights.sets import WeightSet
 
 MIN_MEASURED = 0.7  # of the frames of a texture clip

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -14,17 +13,7 @@ from ..landmark_files.segments import format_segments
 from ..tracking.face_tracks import FaceTrack
 from ..tracking.pose import head_poses
 from ..video.frames import Video
-
-
-@dataclass(frozen=True)
-class FaceReport:
-    """What came of one face."""
-
-    file: Path
-    score: float
-    frames: int
-    frames_with_face: int
-    trusted_share: float
+from .extraction_job import FaceReport
 
 
 @dataclass(frozen=True)
@@ -101,12 +90,3 @@ def face_header(of_video: LandmarkHeader, face: FaceTrack, report: FaceReport) -
         pitch=quartiles[1],
         roll=quartiles[2],
     )
-
-
-def parse_face_report(path: Path, header: LandmarkHeader) -> FaceReport | None:
-    """What a file's header tells of its face; None where another program wrote it."""
-    score, trusted = header.score, header.trusted_share
-    frames, seen = header.frames, header.frames_with_face
-    if score is None or trusted is None or frames is None or seen is None:
-        return None
-    return FaceReport(path, score, frames, seen, trusted)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..landmark_files.io import other_face_files, remove_stale_outputs
-from ..locations import is_remote, list_names, local_copy, storage_errors, upload
+from ..locations import is_remote, local_copy, storage_errors, upload
 from ..texture.texture_file import texture_path
-from .video_extraction import ExtractionOptions, VideoExtractor, VideoReport
+from .extraction_job import ExtractionOptions, VideoReport
+from .video_extraction import VideoExtractor
 
 
 class RemoteExtractor:
@@ -61,13 +62,3 @@ class RemoteExtractor:
             remove_stale_outputs(output, 1 + len(others))
         textures = [path for path in map(texture_path, (*others, local)) if path.is_file()]
         upload([*textures, *others, local], output.parent)
-
-
-class ExistingOutputs:
-    """Which landmark files exist; an output folder at an address is listed once."""
-
-    def __init__(self, folder: Path) -> None:
-        self._names = list_names(folder) if is_remote(folder) else None
-
-    def holds(self, output: Path) -> bool:
-        return output.exists() if self._names is None else output.name in self._names

@@ -13,8 +13,7 @@ from ..console import notice, printable
 from ..errors import InputError
 from ..landmark_files.io import other_face_files, read_header
 from ..locations import is_remote
-from .file_headers import parse_face_report
-from .video_extraction import VideoReport
+from .extraction_job import VideoReport, parse_face_report
 
 _LINE = re.compile(r"(.*) -?\d+\.\d{4} \d{4}-\d\d-\d\dT\S+ frames=")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -28,7 +28,6 @@ from ..landmark_files.precomputed import find_precomputed, read_precomputed
 from ..landmark_utils import FaceMeasures, detect_faces
 from ..LandmarkDetector import make_landmark_detector
 from ..LandmarkDetector.interface import LandmarkDetector
-from ..limits import MAX_FACES
 from ..shared import NORMALIZED, STILL_THRESHOLD
 from ..texture.field_measures import texture_stride
 from ..texture.occlusion import SAMPLE_SECONDS, OcclusionModel
@@ -39,15 +38,14 @@ from ..tracking.identity import FaceEmbedder, IdentitySampler
 from ..tracking.people import group_by_identity, reason_left_out
 from ..tracking.pose import upright_quarter_turns
 from ..video.face_spool import FaceSpool
-from ..video.frames import DEFAULT_FPS, Video
+from ..video.frames import Video
 from ..video.prefetch import Prefetch
 from ..video.shots import mark_shots
 from ..video.visualization import DrawnFace, draw_faces
 from ..weights.detector_models import DLIB_EMBEDDING, obtain_model
 from ..weights.sets import OCCLUSION_MODEL
-from .detector_choice import DEFAULT_FACE_DETECTOR, DEFAULT_LANDMARK_DETECTOR
+from .extraction_job import ExtractionOptions, FaceReport, VideoReport
 from .file_headers import (
-    FaceReport,
     LandmarkSource,
     describe_left_out,
     face_header,
@@ -56,60 +54,6 @@ from .file_headers import (
 from .progress_prefetch import ProgressPrefetch, short_switch_interval
 
 FEW_DETECTIONS = 0.5  # a video that shows its face in fewer of its frames gets a notice
-
-
-@dataclass(frozen=True)
-class ExtractionOptions:
-    """What the flags of `extract_landmarks.py` say; paths are relative to the working directory.
-
-    `faces` is how many a video may have, 0 for all; `calibration` empty for the landmark detector's
-    own. `threads_each`: that a worker on a cluster may use; 0: the
-    machine's cores are dealt out among the workers.
-    """
-
-    output_path: Path = Path("landmarks_new")
-    visualize: bool = False
-    visualize_path: Path = Path("visualize")
-    visualize_format: str = "avi"
-    log_file: Path = Path("landmark_logs.txt")
-    face_detector: str = DEFAULT_FACE_DETECTOR
-    landmark_detector: str = DEFAULT_LANDMARK_DETECTOR
-    faces: int = 0
-    max_faces: int = MAX_FACES
-    calibration: str = ""
-    crop: str = "stable"
-    detect_every: int = 0
-    device: str = "cpu"
-    precision: str = "fp32"
-    workers: int = 1
-    timeout: float = 120.0
-    image_rate: float = DEFAULT_FPS
-    overwrite: bool = False
-    model_weights: Path | None = None
-    precomputed: Path | None = None
-    thorough: bool = False
-    texture: bool = True
-    threads_each: int = 0
-
-    @property
-    def threads(self) -> int:
-        """That a video may use, so that all workers together have a core each."""
-        return self.threads_each or max(1, (os.cpu_count() or 1) // self.workers)
-
-
-@dataclass(frozen=True)
-class VideoReport:
-    """What came of one video: `error` is the reason why there is no landmark file, or empty.
-
-    `skipped`: its landmark files were there already.
-    """
-
-    video: Path
-    error: str = ""
-    notice: str = ""
-    frames: int = 0
-    faces: tuple[FaceReport, ...] = ()
-    skipped: bool = False
 
 
 class VideoExtractor:
@@ -152,7 +96,9 @@ class VideoExtractor:
         """Opens a video, or gives it up after the time that a frame may take."""
 
         def opened() -> Iterator[Video]:
-            yield Video(path, self._options.image_rate, self._cores.of_decoder)
+            options = self._options
+            rate, most = options.image_rate, options.max_megapixels
+            yield Video(path, rate, self._cores.of_decoder, most)
 
         with Prefetch(opened(), timeout=self._options.timeout or None) as videos:
             return next(videos)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
+from types import ModuleType
 from typing import Any, Generic, cast
 
 from ..console import speak
@@ -32,7 +37,8 @@ class WorkerProcess(Generic[Job]):
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(work, start, theirs), daemon=True)
-        self.process.start()
+        with _hidden_main(work):
+            self.process.start()
         theirs.close()
         self.job: Job | None = None
 
@@ -64,10 +70,24 @@ class WorkerProcess(Generic[Job]):
             self.process.kill()
 
 
+@contextlib.contextmanager
+def _hidden_main(work: Callable) -> Iterator[None]:
+    """Keeps a new process from running the script that started it, unless the work is that
+    script's: not every script that calls `detect` asks whether it is the main one."""
+    main = sys.modules["__main__"]
+    if getattr(work, "func", work).__module__ != "__main__":
+        sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 def _serve(work: Callable, start: Start, connection: Connection) -> None:
     speak()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and terminates us
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unwinds, so partial files go
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     if start is not None:
         start()
     while True:
@@ -83,6 +103,17 @@ def _serve(work: Callable, start: Start, connection: Connection) -> None:
             connection.send(result)
         except BrokenPipeError:  # the parent was killed
             return
+
+
+def _leave_with_parent() -> None:
+    """Ends this process when its parent was killed: nobody waits for its job any more."""
+    parent = parent_process()
+    if parent is None:
+        return
+    wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(LEAVING_SECONDS)
+    os._exit(1)  # the main thread does not come back from a decoder
 
 
 class WorkerProcesses:

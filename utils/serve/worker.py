@@ -44,7 +44,7 @@ def work_on(task: Task) -> dict[str, Any]:
     from ..report.page import PageWriter
     from ..report.per_video import VideoFinder
     from ..report.result_writers import JsonWriter
-    from ..run.api import default_extraction, detect_each, list_inputs
+    from ..run.detection import default_extraction, detect_each, list_inputs
     from ..verdict.results import video_label
 
     classifier = _classifier(task.weights, task.model_weights)

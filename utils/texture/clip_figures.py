@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .field_measures import GRID, MEASURES
+from .texture_rows import GRID, MEASURES
 
 CLIP_FRAMES = 48  # of a clip of this stream
 MIN_CLIP_FRAMES = 24  # of a segment that is shorter than a clip

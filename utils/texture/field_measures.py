@@ -13,22 +13,9 @@ import cv2
 import numpy as np
 
 from .face_patch import PATCH_PIXELS, face_patch, halvings_for, pixel_step
+from .texture_rows import FIELDS, GRID, MEASURES
 
-GRID = 7  # fields a side
 FIELD_PIXELS = PATCH_PIXELS // GRID
-FIELDS = GRID * GRID
-# A row of a texture file holds these for each field; NaN where a frame before is missing.
-MEASURES = (
-    "change",  # log mean square of the difference to the frame before, slightly blurred
-    "acceleration",  # the same of the second difference
-    "gradient",  # log mean square of the spatial gradient
-    "fine",  # log energy of three spatial bands (differences of Gaussians), finest first
-    "middle",
-    "coarse",
-    "unchanged",  # share of pixels that change by less than half a grey level
-    "green",  # mean change of the green channel, in grey levels
-    "red_minus_green",  # mean change of red less green
-)
 BLUR_SIGMA = 0.8  # pixels
 BAND_SIGMAS = (0.7, 1.4, 2.8)  # pixels
 UNCHANGED_LEVELS = 0.5  # grey levels
@@ -68,7 +55,7 @@ class TextureMeter:
         return self._before[-1][1]
 
     def measure(self, frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-        """The measures float16 (49, 9) of a face; see `MEASURES`.
+        """The measures float16 (49, 9) of a face; see `texture_rows.MEASURES`.
 
         Args:
             frame: uint8 (H, W, 3) BGR; landmarks: (68, 2) in its pixels.

@@ -14,7 +14,7 @@ import numpy as np
 from ..atomic_write import partial_path
 from ..errors import ZIP_ERRORS, InputError
 from ..locations import local_copy, storage_errors
-from .field_measures import FIELDS, MEASURES
+from .texture_rows import FIELDS, MEASURES
 
 SUFFIX = ".texture.npz"
 VERSION = 1

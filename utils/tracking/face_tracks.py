@@ -12,8 +12,8 @@ import numpy as np
 from ..errors import InputError
 from ..rigid_motion import liveliness, nonrigid_motion
 from ..shared import LEFT_EYE, LIVENESS_THRESHOLD, RIGHT_EYE, STILL_THRESHOLD
-from ..texture.field_measures import MEASURES
 from ..texture.occlusion import REGIONS
+from ..texture.texture_rows import MEASURES
 from .face_tracker import GAP_SECONDS
 
 # Log energy of fine detail over that of middle detail, at 56 pixels: of 80 training videos between

@@ -29,7 +29,7 @@ class WebPDecoder:
 
     codec, stream_number = "webp", 0
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, max_megapixels: float) -> None:
         from PIL import Image, UnidentifiedImageError
 
         self._errors = (
@@ -39,7 +39,7 @@ class WebPDecoder:
         self.lost = 0
         try:
             self._picture = Image.open(path)
-            check_size(path, *self._picture.size)
+            check_size(path, *self._picture.size, max_megapixels)
             self._picture.load()
         except self._errors as error:
             raise InputError(f"{path}: no frame can be decoded ({error})") from None

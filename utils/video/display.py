@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
-from ..limits import MAX_FRAME_PIXELS
+from ..limits import MAX_MEGAPIXELS
 
 # Transfer characteristics that exceed 8-bit video (ITU-T H.273, table 3).
 PERCEPTUAL_QUANTIZER, HYBRID_LOG_GAMMA = 16, 18
@@ -65,11 +65,13 @@ def orientation_of(matrix: bytes | None) -> Orientation:
     return Orientation(False, m[0] < 0, m[4] < 0)
 
 
-def check_size(path: Path, width: int, height: int) -> None:
-    """Raises InputError where a picture has more pixels than are decoded."""
-    if width * height > MAX_FRAME_PIXELS:
-        most = f"{MAX_FRAME_PIXELS / 1e6:.0f} million pixels"
-        raise InputError(f"{path}: frames of {width} x {height}; at most {most} are read")
+def check_size(path: Path, width: int, height: int, most: float = MAX_MEGAPIXELS) -> None:
+    """Raises InputError where a picture has more than so many million pixels."""
+    if width * height > most * 1e6:
+        raise InputError(
+            f"{path}: frames of {width} x {height}; at most {most:g} million pixels are read "
+            "(--max_megapixels allows more)"
+        )
 
 
 def square_pixels(width: int, height: int, aspect: float) -> tuple[int, int]:

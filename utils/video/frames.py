@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
-from ..limits import MAX_FPS, MAX_VIDEO_SECONDS
+from ..limits import MAX_FPS, MAX_MEGAPIXELS, MAX_VIDEO_SECONDS
 from .animated_webp import WebPDecoder, is_webp
 from .display import (
     HYBRID_LOG_GAMMA,
@@ -30,19 +30,14 @@ from .display import (
     square_pixels,
     tone_map,
 )
+from .file_types import DEFAULT_FPS, IMAGE_PATTERN, is_image_pattern
 from .pixels import PixelConverter, filter_chain
 
-VIDEO_SUFFIXES = frozenset(
-    {".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"}
-    | {".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".webp", ".wmv"}
-)
-DEFAULT_FPS = 25.0  # for containers that do not say
 # one picture a frame; frames that are not interlaced pass as they are
 DEINTERLACING = "bwdif", "mode=send_frame:deint=interlaced"
 # How files begin that are read as others: concat, HLS, DASH and IMF, SDP, ASX and PLS.
 PLAYLISTS = (b"ffconcat", b"#extm3u", b"<?xml", b"<mpd", b"v=0", b"<asx", b"[playlist]")
 MAX_LOSS = 0.1  # of the frames; a video that lost more is damaged
-IMAGE_PATTERN = re.compile(r"%0?\d*d")  # names an image sequence, as FFmpeg does
 
 
 class Video:
@@ -52,6 +47,7 @@ class Video:
         path: a file, or an image sequence such as `frames/%05d.png`.
         image_rate: frames a second of an image sequence.
         threads: of the decoder; 0 is as many as it likes.
+        max_megapixels: million pixels of a frame, at most.
 
     Attributes:
         fps: as the container declares it; `frame_count_hint`: frames it declares, 0 if unknown.
@@ -63,11 +59,18 @@ class Video:
         InputError: no such file, no video in it, or no frame that can be decoded.
     """
 
-    def __init__(self, path: Path, image_rate: float = DEFAULT_FPS, threads: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        image_rate: float = DEFAULT_FPS,
+        threads: int = 0,
+        max_megapixels: float = MAX_MEGAPIXELS,
+    ) -> None:
         self.path = path
         self.frames_lost = 0
         self._image_rate = image_rate
         self._threads = threads
+        self._max_megapixels = max_megapixels
         self._opened: _Decoder | WebPDecoder | None = self._open()
         self.file_bytes = path.stat().st_size if path.is_file() else 0
         decoder = self._opened
@@ -88,8 +91,8 @@ class Video:
 
     def _open(self) -> _Decoder | WebPDecoder:
         if self.path.is_file() and is_webp(self.path):
-            return WebPDecoder(self.path)
-        return _Decoder(self.path, self._image_rate, self._threads)
+            return WebPDecoder(self.path, self._max_megapixels)
+        return _Decoder(self.path, self._image_rate, self._threads, self._max_megapixels)
 
     def frames(self) -> Iterator[TimedFrame]:
         """The frames, from the first to the last that is sound; each call is a pass of its own.
@@ -141,11 +144,6 @@ def _open_container(path: Path, image_rate: float) -> Any:
         raise InputError(f"{path}: not a video that FFmpeg can read ({reason})") from None
 
 
-def is_image_pattern(path: Path) -> bool:
-    """Whether a path names an image sequence, as `frames/%05d.png`, and no file of that name."""
-    return bool(IMAGE_PATTERN.search(path.name)) and not path.is_file()
-
-
 def _is_playlist(path: Path) -> bool:
     """Whether FFmpeg would open other files that this one names."""
     with path.open("rb") as file:
@@ -168,11 +166,12 @@ def _first_number(pattern: Path) -> int:
 class _Decoder:
     """One pass over the video stream that a player would choose."""
 
-    def __init__(self, path: Path, image_rate: float, threads: int) -> None:
+    def __init__(self, path: Path, image_rate: float, threads: int, max_megapixels: float) -> None:
         self._path = path
         self._container = _open_container(path, image_rate)
         self.lost = 0
         self._threads = threads
+        self._max_megapixels = max_megapixels
         self._deinterlacer: Any = None
         self._pixels = PixelConverter(threads)
         try:
@@ -208,7 +207,8 @@ class _Decoder:
             return bool(stream.disposition & Disposition.default), size
 
         chosen = max(playable, key=worth)
-        check_size(self._path, chosen.codec_context.width, chosen.codec_context.height)
+        context = chosen.codec_context
+        check_size(self._path, context.width, context.height, self._max_megapixels)
         return chosen
 
     def _read_properties(self, first: Any) -> None:
@@ -221,8 +221,8 @@ class _Decoder:
         self._size = first.width, first.height
         aspect = stream.sample_aspect_ratio or Fraction(1)
         self._stored_size = square_pixels(*self._size, float(aspect))
-        check_size(self._path, *self._size)
-        check_size(self._path, *self._stored_size)
+        check_size(self._path, *self._size, self._max_megapixels)
+        check_size(self._path, *self._stored_size, self._max_megapixels)
         self._orientation: Orientation = orientation_of(side_matrix(first))
         width, height = self._stored_size
         self.display_size = (height, width) if self._orientation.transpose else (width, height)

@@ -1,38 +1,23 @@
-"""The Python API: `detect`, and what `classify.py` shares with it."""
+"""Videos and landmark files to results: what `classify.py`, the local page and `detect` share."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from ..console import notice
 from ..inputs import list_files
 from ..landmark_files.io import SUFFIX, face_number, other_face_files
-from ..locations import location, user_cache
 from ..verdict.results import VideoResult
-from ..video.frames import VIDEO_SUFFIXES, is_image_pattern
-from ..weights.sets import AUTO, PROJECT_WEIGHTS
+from ..video.file_types import VIDEO_SUFFIXES, is_image_pattern
 from .classification import FILES_AT_ONCE, LandmarkClassifier, load_landmark_classifier
 from .detector_choice import choose_detectors, choose_device
 from .executor import Executor, WorkerDied
 from .extraction import extract_each
-from .video_extraction import ExtractionOptions, VideoReport
-
-
-@dataclass(frozen=True)
-class Detection:
-    """What `--json` writes: a result a face, those of landmark files first."""
-
-    weights: str
-    threshold: float
-    videos: list[VideoResult]
+from .extraction_job import ExtractionOptions, VideoReport
 
 
 def is_landmark_file(path: Path) -> bool:
@@ -123,7 +108,7 @@ def _classify_distributed(
 
 
 def _classify_batch(origin: tuple, job: tuple[int, tuple[Path, ...]]) -> list[VideoResult]:
-    return _classifier(*origin).classify(job[1])
+    return cached_classifier(*origin).classify(job[1])
 
 
 def detect_each(
@@ -152,89 +137,7 @@ def detect_each(
 
 
 @cache
-def _classifier(weights: str, folder: Path, score: str | None, threshold: float | None):  # noqa: ANN202
+def cached_classifier(
+    weights: str, folder: Path, score: str | None, threshold: float | None
+) -> LandmarkClassifier:
     return load_landmark_classifier(weights, folder, score, threshold)
-
-
-Input = str | os.PathLike[str] | BinaryIO
-
-
-def detect(
-    inputs: Input | Sequence[Input],
-    *,
-    weights: str = AUTO,
-    model_weights: Path = PROJECT_WEIGHTS,
-    score: str | None = None,
-    threshold: float | None = None,
-    landmarks_path: str | os.PathLike[str] | None = None,
-    recursive: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-) -> Detection:
-    """Tells fake videos from real ones. Networks and detectors are kept for the next call.
-
-    Nothing is printed and nothing is left in the working directory: notices go to the logger
-    `lrnet`, what takes another detector's place is warned of once.
-
-    Args:
-        inputs: videos, landmark files, folders or addresses of them, or videos as binary files.
-        weights, model_weights, score, threshold: as the flags of `classify.py`.
-        landmarks_path: where landmarks of videos are written, or found if they are there already;
-            None: a folder of the user's cache; for binary files, one that goes again.
-        recursive: whether folders below folders are searched.
-        progress: told after each face how many inputs are done, and of how many.
-
-    Returns:
-        A result a face; its `error` tells why there is no label.
-
-    Raises:
-        TypeError: an input is neither a path nor a binary file.
-        InputError: an input does not exist, or weights or a detector cannot be had.
-    """
-    named = [inputs] if isinstance(inputs, str | os.PathLike) or _is_file(inputs) else list(inputs)
-    with tempfile.TemporaryDirectory(prefix="lrnet-") as temporary:
-        paths = [_path_of(one, Path(temporary), number) for number, one in enumerate(named)]
-        landmark_files, videos = list_inputs(paths, recursive)
-        classifier = _classifier(weights, Path(model_weights), score, threshold)
-        output = _landmarks_folder(landmarks_path, named, Path(temporary))
-        extraction = None
-        if videos:
-            log = Path(temporary) / "log.txt"
-            extraction = default_extraction(output, tell=_warn_once, log_file=log)
-        found: list[VideoResult] = []
-        total, done = len(landmark_files) + len(videos), set()
-        for result in detect_each(landmark_files, videos, classifier, extraction):
-            found.append(result)
-            done.add(result.source or result.path)
-            if progress is not None:
-                progress(len(done), total)
-    return Detection(classifier.name, classifier.threshold, found)
-
-
-def _is_file(given: object) -> bool:
-    return hasattr(given, "read")
-
-
-def _path_of(given: object, folder: Path, number: int) -> Path:
-    """The path of an input; a binary file is copied into a folder."""
-    if isinstance(given, str | os.PathLike):
-        return location(os.fspath(given))
-    if not _is_file(given):
-        raise TypeError(f"{given!r} is neither a path nor a binary file")
-    copy = folder / f"{number}.video"
-    with copy.open("wb") as target:
-        shutil.copyfileobj(cast(BinaryIO, given), target)
-    return copy
-
-
-def _landmarks_folder(given: object, inputs: Sequence[object], temporary: Path) -> Path:
-    if given is not None:
-        return location(os.fspath(cast(str, given)))
-    caches = user_cache()
-    if caches is None or any(map(_is_file, inputs)):
-        return temporary / "landmarks"
-    return caches / "lrnet" / "landmarks"
-
-
-@cache
-def _warn_once(message: str) -> None:
-    warnings.warn(message, stacklevel=2)
