@@ -4,7 +4,8 @@ FROM python:3.11-slim
 # No system libraries: `ldd` finds all that OpenCV (headless), PyAV and LiteRT need in their wheels.
 RUN useradd --create-home --uid 1000 lrnet
 WORKDIR /opt/lrnet
-COPY requirements-models.txt pyproject.toml README.md LICENSE ./
+COPY requirements-models.txt pyproject.toml LICENSE ./
+COPY docs/package.md docs/package.md
 COPY utils utils
 COPY model_weights model_weights
 # dlib tells people apart across cuts. What is installed is this folder, so there is no version to pin.

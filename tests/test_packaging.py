@@ -13,7 +13,13 @@ from conftest import PROJECT
 from utils.errors import InputError
 from utils.extras import needs
 
-LISTED = ("utils", "model_weights", "pyproject.toml", "README.md", "LICENSE")
+LISTED = ("utils", "model_weights", "pyproject.toml", "docs", "LICENSE")
+
+
+def metadata(wheel: Path) -> str:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [one for one in archive.namelist() if one.endswith("METADATA")]
+        return archive.read(name).decode()
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +55,20 @@ def test_a_wheel_holds_every_module_and_the_data_it_needs(wheel):
 
 
 def test_a_plain_install_brings_the_default_path_only(wheel):
-    with zipfile.ZipFile(wheel) as archive:
-        (name,) = [one for one in archive.namelist() if one.endswith("METADATA")]
-        lines = archive.read(name).decode().splitlines()
+    lines = metadata(wheel).splitlines()
     needed = [line for line in lines if line.startswith("Requires-Dist: ")]
     plain = {re.match(r"[\w-]+", line.split()[1])[0] for line in needed if "extra" not in line}
     assert {"numpy", "av", "ai-edge-litert"} <= plain
     assert not plain & {"tensorflow", "keras", "torch", "torchvision", "face-alignment", "dlib-bin"}
     extras = {line.split()[1] for line in lines if line.startswith("Provides-Extra: ")}
     assert {"published", "fan", "retinaface", "dlib", "ray", "plot", "c2pa", "web"} == extras
+
+
+def test_the_package_page_links_to_nothing_that_is_only_in_the_checkout(wheel):
+    said = metadata(wheel)
+    assert "Project-URL: Paper, https://arxiv.org/abs/2104.04480" in said
+    assert "# LRNet: deepfake detection" in said
+    assert not [link for link in re.findall(r"\]\(([^)]*)\)", said) if "://" not in link]
 
 
 def test_a_missing_library_is_one_line_that_names_the_extra():
