@@ -61,7 +61,7 @@ def test_a_plain_install_brings_the_default_path_only(wheel):
     assert {"numpy", "av", "ai-edge-litert"} <= plain
     assert not plain & {"tensorflow", "keras", "torch", "torchvision", "face-alignment", "dlib-bin"}
     extras = {line.split()[1] for line in lines if line.startswith("Provides-Extra: ")}
-    assert {"published", "fan", "retinaface", "dlib", "ray", "plot", "c2pa", "web"} == extras
+    assert {"published", "fan", "retinaface", "dlib", "ray", "c2pa", "web"} == extras
 
 
 def test_the_package_page_links_to_nothing_that_is_only_in_the_checkout(wheel):
@@ -72,8 +72,8 @@ def test_the_package_page_links_to_nothing_that_is_only_in_the_checkout(wheel):
 
 
 def test_a_missing_library_is_one_line_that_names_the_extra():
-    complaint = r"--plot needs nonsense: pip install 'lrnet\[plot\]'"
-    with pytest.raises(InputError, match=complaint), needs("plot", "--plot"):
+    complaint = r"--ray needs nonsense: pip install 'lrnet\[ray\]'"
+    with pytest.raises(InputError, match=complaint), needs("ray", "--ray"):
         import nonsense  # noqa: F401
 
 

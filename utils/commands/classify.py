@@ -124,7 +124,7 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     )
     add("--csv", type=location, metavar="FILE", help="also write a row a face as CSV")
     add("--report", type=Path, metavar="DIR", help="also write a page for each video, and an index")
-    add("--plot", type=Path, metavar="DIR", help="also draw each video's scores as PNG and SVG")
+    add("--plot", type=Path, metavar="DIR", help="also draw each video's scores over time, as SVG")
     add(
         "-v",
         "--visualize",

@@ -74,7 +74,7 @@ def _in_order(given: argparse.Namespace, classifier: LandmarkClassifier) -> Iter
     from ..report.page import PageWriter
     from ..report.per_video import VideoFinder
     from ..report.result_writers import CsvWriter, JsonWriter
-    from ..report.timeline_plot import PlotWriter
+    from ..report.timeline_file import TimelineWriter
     from ..scaling.worker_processes import run_apart
 
     name, threshold, find_video = (
@@ -87,7 +87,7 @@ def _in_order(given: argparse.Namespace, classifier: LandmarkClassifier) -> Iter
     if given.csv:
         yield CsvWriter(given.csv)
     if given.plot:
-        yield PlotWriter(given.plot)
+        yield TimelineWriter(given.plot)
     if given.report:
         pages = given.report, classifier.weights, find_video, run_apart
         yield PageWriter(*pages, threshold=threshold)

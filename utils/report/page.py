@@ -46,9 +46,9 @@ from .per_video import (
     video_rate,
 )
 from .result_writers import CsvWriter, JsonWriter, close_all
+from .templating import TEMPLATES, template_environment
 from .timeline import Curve, Timeline
 
-TEMPLATES = Path(__file__).resolve().parent / "templates"
 NO_VERDICT = "No verdict"
 
 
@@ -220,15 +220,7 @@ class PageWriter(PerVideoWriter):
 
     @cached_property
     def _environment(self) -> Any:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-        environment = Environment(
-            loader=FileSystemLoader(TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        environment = template_environment()
         script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         environment.globals |= {
