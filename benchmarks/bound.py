@@ -7,8 +7,8 @@ after the other, since each looks where the frame before had the face, if on all
 of them lies what is done with their answers.
 
 Cores share their memory and may share their clock and their arithmetic units, so that two do less
-than twice the work of one, whatever they run. Each part is therefore measured once more while every
-other core does the same, and the bound that these costs set is told beside the first.
+than twice the work of one. Each part is therefore measured once more while every
+other core does the same, and the bound set by these costs is reported beside the first.
 
 A machine's speed may vary by a half within minutes. So a round measures everything once, and what
 was reached is held against the bound of its own round.
@@ -32,7 +32,7 @@ from utils.errors import InputError
 from utils.LandmarkDetector.mediapipe_mesh import MediaPipeMesh
 
 MESH, BOXES = "MediaPipe's mesh", "face boxes"
-REST = "following, telling who is who, normalizing, writing"
+REST = "tracking, re-identification, normalizing, writing"
 DETECT_EVERY = MediaPipeMesh.detect_every  # frames
 VIDEOS = 8  # in the run with a worker a core
 

@@ -42,7 +42,7 @@ def first_frames(video: str, count: int) -> list[np.ndarray]:
 
 
 def marked_frames(video: str, count: int) -> tuple[list[Any], float]:
-    """The first frames of a video, each told whether a shot begins with it, and its rate."""
+    """The first frames of a video, each marked with whether a shot begins with it, and its rate."""
     from itertools import islice
 
     from utils.video.frames import Video

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One video through each pair of detectors that can be had: `python -m benchmarks.detectors`."""
+"""One video through each pair of detectors that is available: `python -m benchmarks.detectors`."""
 
 from __future__ import annotations
 

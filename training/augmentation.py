@@ -59,7 +59,7 @@ def smooth_fields(
 
 
 def pseudo_fakes(clips: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Real motion to which the inner face adds motion of its own, anew in every frame.
+    """Real motion to which the inner face adds motion of its own, independent in every frame.
 
     Face swaps are made frame by frame, so the new face jitters against the head. Size, smoothness
     in space and correlation in time are drawn for each clip.

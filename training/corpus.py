@@ -1,10 +1,10 @@
 """The labelled videos of a list to landmark and texture files, by the product's own extraction.
 
-The list has a row a face, as `videos.tsv` of the training material: name, label, family, dataset,
-repository, group, and where a file shows several faces the crop (x, y, width, height) of the one
-that is meant. Files that are there are left alone, so that a run that was ended goes on.
+The list has one row per face, as `videos.tsv` of the training material: name, label, family,
+dataset, repository, group, and where a file shows several faces the crop (x, y, width, height) of
+the one that is meant. Files that are there are left alone, so that a run that was ended goes on.
 
-With `--changed`, about half of the rows, as copies: encoded anew, some smaller, some twice as fast.
+With `--changed`, about half of the rows, as copies: re-encoded, some smaller, some twice as fast.
 """
 
 from __future__ import annotations

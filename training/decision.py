@@ -229,7 +229,7 @@ def labels_by_family(
 
 
 def shortcut(columns: Columns) -> np.ndarray:
-    """Scores (tracks,) out of fold by what a face's size, frame size and rate tell alone."""
+    """Scores (tracks,) out of fold by face size, frame size and frame rate alone."""
     from sklearn.svm import SVC
 
     def track(index: int) -> CorpusTrack:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every figure told of a set, from a table of scored tracks: `python -m training.figures -h`.
+"""Every figure reported for a set, from a table of scored tracks: `python -m training.figures -h`.
 
 The table is what `training.cross_validate` or `training.evaluate` writes.
 """
@@ -25,7 +25,7 @@ from utils.weights.sets import STREAMS
 RESAMPLES = 500
 FALSE_ALARMS = 0.05  # of the real videos, that may be called fake
 RIGHT = 0.87  # of the decided ones, that should be right
-MARGIN = 0.02  # by which a score moves when its video is compressed anew (training.robustness)
+MARGIN = 0.02  # by which a score moves when its video is re-compressed (training.robustness)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ScoredTracks:
     """A table's columns, a value a track.
 
     Attributes:
-        fake: (n,) bool; evidence: (n,) log-odds of fake, of the likeliest family.
+        fake: (n,) bool; evidence: (n,) log-odds of fake, of the most likely family.
         weaker: (n,) the same of the stream that says less.
         rows: the table's own rows, for what the tracks are.
     """
@@ -61,7 +61,7 @@ class Figures:
     """A set on some of the tracks. AUC is None where only one label occurs.
 
     Attributes:
-        interval: 95 % of the AUC, groups drawn anew.
+        interval: 95 % of the AUC, groups resampled.
         called_fake, called_real: shares of these tracks; the rest is unclear.
         right: share of the decided ones.
     """
@@ -108,7 +108,7 @@ def auc(fake: np.ndarray, scores: np.ndarray) -> float | None:
 
 
 def auc_interval(tracks: ScoredTracks, seed: int = 0) -> tuple[float, float] | None:
-    """95 % of the AUC when groups are drawn anew."""
+    """95 % of the AUC when groups are resampled."""
     drawn = [auc(tracks.fake[chosen], tracks.evidence[chosen]) for chosen in _redrawn(tracks, seed)]
     values = [value for value in drawn if value is not None]
     return tuple(np.percentile(values, [2.5, 97.5]).tolist()) if values else None
@@ -155,8 +155,8 @@ def _platt(fake: np.ndarray, evidence: np.ndarray) -> tuple[float, float]:
 
 
 def _cautious_scale(tracks: ScoredTracks) -> Scale:
-    """Platt's scale, its slope the least of the 95 % that it has when groups are drawn anew: a
-    score claims no more than is sure, and moves no further than it must. What scores a half stays.
+    """Platt's scale, its slope the least of the 95 % that it has when groups are resampled: a
+    score claims no more than the data support and moves no further than needed. 0.5 stays 0.5.
     """
     slope, offset = _platt(tracks.fake, tracks.evidence)
     slopes = [
@@ -263,7 +263,7 @@ def main() -> int:
     add("table", type=Path, help="CSV of scored tracks")
     add("--detector", choices=("mediapipe", "dlib"), help="tracks of this landmark detector only")
     add("--streams", nargs="+", choices=STREAMS, default=STREAMS)
-    add("--by-fold", action="store_true", help="a row a fold, for cross_validate --by family")
+    add("--by-fold", action="store_true", help="one row per fold, for cross_validate --by family")
     add("--scale", type=Path, help="JSON of slope, offset and unclear; by default fitted here")
     add("--output", type=Path, help="JSON of all figures and of the scale")
     given = parser.parse_args()

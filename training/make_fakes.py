@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes fakes of real videos, and landmark files of both: `python -m training.make_fakes -h`.
 
-Each version of a video is cut, resized and compressed anew; what is real goes the same way as what
-is fake, so that neither size nor compression tells them apart.
+Each version of a video is cut, resized and re-compressed; real clips go the same way as
+fake ones, so that neither size nor compression tells them apart.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 """Animates one public-domain portrait into the two videos of `input/`.
 
 `sample_real.mp4`: head pose, blinks and speech move continuously; every frame is one smooth warp of
-the portrait. `sample_fake.mp4`: the same motion, but the inner face is made anew for every frame,
+the portrait. `sample_fake.mp4`: the same motion, but the inner face is regenerated for every frame,
 with a small displacement of its own, and blended in, as face swaps do.
 
 The portrait is NASA's of Eileen Collins, which scikit-image carries as `astronaut()`.
@@ -202,7 +202,8 @@ def enlarge_map(coarse: np.ndarray) -> np.ndarray:
 
 
 class FaceResynthesis:
-    """What a face swap does to a frame: the inner face made anew at low resolution, blended in."""
+    """What a face swap does to a frame: the inner face regenerated at low resolution and blended
+    in."""
 
     SWAP_PIXELS = 160  # resolution of the made face
     JITTER = 0.011  # of the face's width: how far it misses the frame before

@@ -1,5 +1,5 @@
-"""Trains what tells covered mouths and eyes: faces as they are, and with masks, hands, captions,
-microphones, dark glasses and foreign parts drawn over them.
+"""Trains the classifiers of covered mouths and eyes: faces as they are, and with masks, hands,
+captions, microphones, dark glasses and foreign parts drawn over them.
 
     python -m training.occlusion --list videos.tsv --videos VIDEOS --corpus CORPUS \\
         --output model_weights/occlusion
@@ -255,7 +255,7 @@ def train(clean: np.ndarray, covered: np.ndarray) -> KernelMachine:
 def measure(
     region: str, clean: np.ndarray, covered: np.ndarray, kinds: np.ndarray, folds: np.ndarray
 ) -> None:
-    """Prints the shares above the threshold, by machines that saw nobody of a fold."""
+    """Prints the shares above the threshold, by machines that saw no one of a fold."""
     of_clean, of_covered = np.zeros(len(clean)), np.zeros(len(clean))
     for number in range(FOLDS):
         learned, held = folds != number, folds == number

@@ -128,7 +128,7 @@ def out_of_fold(
 
 
 def landmark_evidence(classifier: Classifier, face: FaceClips) -> float:
-    """The log-odds of the likeliest family by g1 and g2 together, as `classify.py` has them."""
+    """The log-odds of the most likely family by g1 and g2 together, as `classify.py` has them."""
     g1, g2 = classifier.stream_logits_of_each(face.clips)
     return float(mean_evidence(g1, g2, np.array([len(clip) for clip in face.clips])).max())
 

@@ -258,7 +258,7 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     from utils.network.two_stream import join_streams
 
     config = read_configuration(given.config, given.seeds, given.steps)
-    networks_a_stream(config, given.streams)  # told before hours of training, not after
+    networks_a_stream(config, given.streams)  # checked before hours of training, not after
     archived = read_archives(given.tracks) if given.tracks else []
     dataset = read_dataset(given.dataset, config, given.streams)
     given.output.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from .weights.sets import AUTO, PROJECT_WEIGHTS
 
 @dataclass(frozen=True)
 class Detection:
-    """What `--json` writes: a result a face, those of landmark files first."""
+    """What `--json` writes: one result per face, those of landmark files first."""
 
     weights: str
     threshold: float
@@ -54,14 +54,14 @@ def detect(
         landmarks_path: where landmarks of videos are written, or found if they are there already;
             None: a folder of the user's cache; for binary files, one that goes again.
         recursive: whether folders below folders are searched.
-        progress: told after each face how many inputs are done, and of how many.
+        progress: called after each face with the number of inputs done and their total.
 
     Returns:
-        A result a face; its `error` tells why there is no label.
+        One result per face; its `error` says why there is no label.
 
     Raises:
         TypeError: an input is neither a path nor a binary file.
-        InputError: an input does not exist, or weights or a detector cannot be had.
+        InputError: an input does not exist, or weights or a detector is not available.
     """
     named = [inputs] if isinstance(inputs, str | os.PathLike) or _is_file(inputs) else list(inputs)
     with tempfile.TemporaryDirectory(prefix="lrnet-") as temporary:

@@ -19,7 +19,7 @@ _PARTIAL = re.compile(r"\.lrnet-[0-9a-f]{16}-([0-9a-f]{8})-(\d+)\.partial")
 
 def partial_path(path: Path) -> Path:
     """Where this process writes a file before it gives it its name: beside it, hidden, by a name
-    that nobody can guess, and no longer than the shortest limit of names; the suffix stays, since
+    that cannot be guessed, and no longer than the shortest limit of names; the suffix stays, since
     encoders go by it."""
     name = f".lrnet-{secrets.token_hex(8)}-{machine()}-{os.getpid()}.partial"
     return path.with_name(name + (path.suffix if len(path.suffix) <= 8 else ""))

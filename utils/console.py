@@ -81,7 +81,7 @@ def print_result(line: str) -> None:
 
 def progress(items: Iterable, **options: Any) -> Any:
     """A tqdm bar on stderr; in a log, a line every half minute. `LRNET_PROGRESS=0` hides both.
-    Where somebody listens, they are told instead."""
+    Where a listener is set, it is called instead."""
     from tqdm import tqdm
 
     if "desc" in options:
@@ -102,7 +102,7 @@ def _write_line(bar: Any) -> None:
 
 
 def _told_bar(tqdm: Any, seconds: float, tell: Callable[[Any], None]) -> Any:
-    """A tqdm bar that is told now and then, not one that is drawn over and over."""
+    """A tqdm bar that is reported now and then instead of being redrawn."""
 
     class ToldBar(tqdm):  # type: ignore[misc]
         def __init__(self, *given: Any, **options: Any) -> None:
@@ -126,7 +126,8 @@ def _told_bar(tqdm: Any, seconds: float, tell: Callable[[Any], None]) -> Any:
 
 @contextlib.contextmanager
 def native_stderr_muted() -> Iterator[None]:
-    """Silences compiled code: TensorFlow and LiteRT greet on stderr whatever they are told."""
+    """Silences compiled code: TensorFlow and LiteRT print to stderr regardless of their
+    settings."""
     if os.environ.get("LRNET_DEBUG"):
         yield
         return
@@ -142,7 +143,7 @@ def native_stderr_muted() -> Iterator[None]:
 
 
 class HelpFormatter(argparse.HelpFormatter):
-    """Adds the default to a help that does not tell it, as a user would type it."""
+    """Adds the default to help texts that lack it, as a user would type it."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text, default = action.help or "", action.default

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 
-# What reading a zip, such as an .npz, raises that is damaged, or that somebody made to harm.
+# What reading a zip, such as an .npz, raises that is damaged or malicious.
 ZIP_ERRORS = (
     *(OSError, ValueError, KeyError, EOFError, TypeError, MemoryError),
     *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),

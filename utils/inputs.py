@@ -12,7 +12,7 @@ LIST_MARK = "@"  # @list.txt: a file that names inputs, one a line
 
 
 def read_list(path: Path) -> list[Path]:
-    """The inputs that a list names, a line each; blank lines are skipped. Relative ones lie where
+    """The inputs that a list names, one per line; blank lines are skipped. Relative ones lie where
     the program runs, as those on its command line do.
 
     Raises:
@@ -48,11 +48,11 @@ def list_files(
 
     Args:
         belongs: whether a folder's file is meant; hidden ones never are.
-        if_none: what to tell of a folder without any.
+        if_none: the error for a folder without any.
         recursive: whether the folders below a folder are searched too.
         exists: whether something that is no folder can be read.
-        notice: told, a line a folder, of links that are not followed and, with `tell_others`, how
-            many of its files do not belong.
+        notice: called with one line per folder about links that are not followed and, with
+            `tell_others`, how many of its files do not belong.
 
     Raises:
         InputError: an input does not exist, or a folder holds no file that belongs.

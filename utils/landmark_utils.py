@@ -124,7 +124,7 @@ def detect_faces(
 
     Args:
         spool: is given what surrounds each face in each frame.
-        sampler: looks at the faces, to tell later who is who.
+        sampler: samples the faces for re-identification.
         measures: of each face; None: its landmarks only.
 
     Raises:

@@ -2,8 +2,8 @@
 
 Each frame of a clip is carried onto the clip's mean shape by the similarity transform that fits
 best (Procrustes analysis; in the complex plane it is z -> a z, exactly). What the transform took is
-told beside it. Both are in units of the distance between the eyes, so that neither the size of the
-face nor the landmark format matters.
+returned beside it. Both are in units of the distance between the eyes, so that neither the size of
+the face nor the landmark format matters.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ TEMPLATE = np.array(
     ]
 )
 _CENTRED = TEMPLATE - TEMPLATE.mean()
-ROUNDS = 2  # of fitting frames to a mean shape and taking the mean anew
-LIVENESS_SECONDS = 2.0  # that a face needs to show that it lives
+ROUNDS = 2  # of fitting frames to a mean shape and recomputing the mean
+LIVENESS_SECONDS = 2.0  # that it takes to show that a face is live
 SMOOTHING_SECONDS = 0.5  # over which its motion is averaged: a detector's noise is faster
 MOTION_REGIONS = {"mouth": slice(48, 68), "eyes": slice(36, 48)}
 
@@ -79,7 +79,8 @@ def nonrigid_motion(landmarks: np.ndarray) -> float:
 
 
 def liveliness(landmarks: np.ndarray, fps: float) -> float | None:
-    """How much a face moves in itself, its detector's noise averaged out, in its liveliest seconds.
+    """How much a face moves in itself, its detector's noise averaged out, in its liveliest two
+    seconds.
 
     A photograph that is filmed by hand, panned, turned or zoomed has next to none, since landmarks
     tremble but go nowhere; `nonrigid_motion` would take their trembling for life.
@@ -89,7 +90,7 @@ def liveliness(landmarks: np.ndarray, fps: float) -> float | None:
 
     Returns:
         The root mean square in distances between the eyes; None where there are fewer seconds than
-        it takes to tell.
+        it takes to measure.
     """
     window, width = (max(1, round(of * fps)) for of in (LIVENESS_SECONDS, SMOOTHING_SECONDS))
     found = []

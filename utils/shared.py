@@ -44,7 +44,7 @@ ANY_FORMAT = "any"
 # Scores: 0 = real, 1 = fake.
 FAKE_THRESHOLD = 0.5
 # How a video's score is made of its clips': the share that are called fake, their mean, or the
-# evidence for its likeliest family of fakes.
+# evidence for its most likely family of fakes.
 SCORES = ("vote", "mean", "evidence")
 FAMILIES = ("swap", "reenactment", "lip-sync", "talking head")  # of fakes, an output each
 

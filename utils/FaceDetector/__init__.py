@@ -43,11 +43,11 @@ def make_face_detector(
 
     Args:
         name: one of `utils.shared.FACE_DETECTORS`.
-        device: `cpu` or `cuda`; dlib's runs on the CPU whatever it says.
+        device: `cpu` or `cuda`; dlib's always runs on the CPU.
         model_weights: a folder in which model files are looked for first.
 
     Raises:
-        InputError: the detector's model cannot be had, or its settings cannot be used.
+        InputError: the detector's model is not available, or its settings cannot be used.
     """
     wanted = face_detector_files(name, model_weights)
     files = obtain_models(wanted, model_weights)

@@ -32,8 +32,8 @@ CLOSER_SIDE = 2.5  # side of the square of a closer look, over the larger side o
 # Tiles in which small faces beside others are found: this share of the frame's shorter side, but no
 # smaller than where a face of 64 pixels has a fifth of the side.
 OTHERS_SCALE, OTHERS_MIN_PIXELS = 0.5, 320
-ROTATIONS = (2, 1, 3)  # quarter turns that are tried where no upright face is sure
-ROTATED_LEAD = 0.1  # by which a turned face has to score more than an upright one
+ROTATIONS = (2, 1, 3)  # quarter turns that are tried where no upright face is certain
+ROTATED_LEAD = 0.1  # by which a turned face must outscore an upright one
 
 # The anchors of the network's two maps: grid cells a side, anchors a cell.
 ANCHOR_MAPS = ((16, 2), (8, 6))
@@ -177,7 +177,8 @@ def _best(boxes: np.ndarray) -> float:
 
 
 class BlazeFaceDetector:
-    """See `utils.FaceDetector.interface.FaceDetector`; scores are probabilities, rolls are told."""
+    """See `utils.FaceDetector.interface.FaceDetector`; scores are probabilities; rolls are
+    reported."""
 
     name = "blazeface"
     searches_near = False
@@ -222,7 +223,7 @@ class BlazeFaceDetector:
         squares: Iterable[Square],
         min_score: float = MIN_SCORE,
     ) -> np.ndarray:
-        """The faces found so far and those in more squares, each once."""
+        """The faces found so far and those in more squares, without duplicates."""
         more = self._confirm(frame, self._detect_in(frame, squares))
         return merge_overlapping(np.concatenate([found, more[more[:, 4] >= min_score]]))
 
@@ -246,7 +247,8 @@ class BlazeFaceDetector:
         return Square((width - side) // 2, (height - side) // 2, side)
 
     def _detect_rotated(self, frame: np.ndarray) -> np.ndarray:
-        """Faces that lie on their side or upside down, of the turn in which one is surest."""
+        """Faces that lie on their side or upside down, from the turn with the most confident
+        one."""
         height, width = frame.shape[:2]
         best = np.zeros((0, 6))
         for turns in ROTATIONS:

@@ -34,7 +34,7 @@ class FaceDetector(Protocol):
 
         Returns:
             For each frame float64 (faces, 5): left, top, right, bottom in frame pixels, and the
-            detector's own score (higher is surer); (0, 5) where no face was found. A sixth column
-            is the face's roll in radians, where the detector tells it.
+            detector's own score (higher is more confident); (0, 5) where no face was found. A
+            sixth column is the face's roll in radians, where the detector reports it.
         """
         ...

@@ -79,7 +79,7 @@ def decode(regressions: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 
 def suppress(boxes: np.ndarray, scores: np.ndarray, settings: RetinaFaceSettings) -> np.ndarray:
-    """(faces, 5): boxes and scores of faces, the surest first, without their doubles."""
+    """(faces, 5): boxes and scores of faces, the most confident first, without duplicates."""
     if not len(boxes):
         return np.zeros((0, 5))
     corners_and_sizes = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)

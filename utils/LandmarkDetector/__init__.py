@@ -21,13 +21,13 @@ def make_landmark_detector(
 
     Args:
         name: one of `utils.shared.LANDMARK_DETECTORS`.
-        device: `cpu` or `cuda`; dlib's and MediaPipe's run on the CPU whatever it says.
+        device: `cpu` or `cuda`; dlib's and MediaPipe's always run on the CPU.
         model_weights: a folder in which model files are looked for first.
         precision: `fp32` or `bf16`, of FAN.
         cores: that MediaPipe's mesh may use, one by default; what it finds does not depend on them.
 
     Raises:
-        InputError: the detector's model cannot be had.
+        InputError: the detector's model is not available.
     """
     if name not in LANDMARK_DETECTORS:
         raise ValueError(f"unknown landmark detector {name!r}")

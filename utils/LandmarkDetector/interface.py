@@ -31,7 +31,7 @@ class LandmarkDetector(Protocol):
         name: as `--ld` has it.
         batch_size: the number of frames that it serves best in one call.
         detect_every: face boxes are looked for on each frame of this period, unless the user says
-            otherwise; in between, the last landmarks tell where the face is.
+            otherwise; in between, the last landmarks say where the face is.
         min_score: a face that scores lower is lost.
         calibration: what its landmarks need before they are normalized, by default.
         follows_faces: its own landmarks locate the face in the next frame better than a face box

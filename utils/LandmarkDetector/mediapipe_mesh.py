@@ -1,7 +1,7 @@
 """MediaPipe's face mesh (Kartynnik et al., 2019): 478 points, reduced to the 68 landmarks.
 
 The network reads a square of 256 pixels in which the face is upright. Where it is, the mesh of the
-frame before tells: the middle of its box, turned until the outer corners of the eyes lie level.
+frame before gives: the middle of its box, turned until the outer corners of the eyes lie level.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class MediaPipeMesh:
 
     Args:
         task: the file `face_landmarker.task`.
-        cores: the network runs on those that are free, anew for each picture.
+        cores: the network runs on those that are free when it reads a picture.
 
     Raises:
         InputError: the file is no such file.
@@ -84,10 +84,10 @@ class MediaPipeMesh:
         """The square of the mesh that is found in the box, upright or in another quarter turn.
 
         The network accepts an upside-down face, with a presence of up to 1.0. But of a face that is
-        the right way up it finds the same mesh again when its square is fitted anew: points move by
-        0.001 to 0.008 of its size there, in the three other turns by 0.010 or more (18 videos, four
-        sizes). The turn that is nearest to upright is asked first. A puppet's or a pattern's mesh
-        moves by 0.06 and more: no face is there.
+        the right way up it finds the same mesh again when its square is fitted again: points move
+        by 0.001 to 0.008 of its size there, in the three other turns by 0.010 or more (18 videos,
+        four sizes). The turn that is nearest to upright is asked first. A puppet's or a pattern's
+        mesh moves by 0.06 and more: no face is there.
         """
         roll = box[5] if len(box) > 5 else 0.0
         left, top, right, bottom = box[:4]
@@ -105,7 +105,7 @@ class MediaPipeMesh:
         return best
 
     def _refit(self, frame: np.ndarray, roi: np.ndarray) -> tuple[float, np.ndarray]:
-        """How far the mesh moves when its square is fitted anew, over its size, and that square;
+        """How far the mesh moves when its square is fitted again, over its size, and that square;
         infinite where no face is present."""
         mesh, _ = self.mesh(frame, roi)  # of a box that may be off: presence says little yet
         mesh, presence = self.mesh(frame, roi_of_mesh(mesh))
@@ -127,7 +127,8 @@ class MediaPipeMesh:
         return found
 
     def mesh(self, frame: np.ndarray, roi: np.ndarray) -> tuple[np.ndarray, float]:
-        """All points (478, 2) in frame pixels, and how sure the network is that a face is there."""
+        """All points (478, 2) in frame pixels, and the network's confidence that a face is
+        there."""
         into_frame = roi_transform(roi)
         cv2.warpAffine(
             frame,

@@ -59,7 +59,7 @@ def cut_faces(
 def calibrate_landmarks(
     faces: Iterable[np.ndarray], track: FaceTrack, crops: Sequence[Sequence[CropBox]]
 ) -> CalibratedTrack:
-    """Calibrates a track; flow and filter begin anew with each segment.
+    """Calibrates a track; flow and filter restart at each segment.
 
     Args:
         faces: uint8 (400, 400, 3), the crop of each of the track's frames.

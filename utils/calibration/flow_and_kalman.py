@@ -1,8 +1,8 @@
 """Landmark calibration: Lucas-Kanade flow from the previous frame, merged with the detection.
 
-A detector finds each frame's landmarks anew, so they jitter. Optical flow is smooth but drifts.
-LRNet (section 3.2 of the paper) takes the flow where it can be trusted and merges it with the
-detection through a Kalman filter.
+A detector finds each frame's landmarks independently, so they jitter. Optical flow is smooth but
+drifts. LRNet (section 3.2 of the paper) takes the flow where it can be trusted and merges it with
+the detection through a Kalman filter.
 """
 
 from __future__ import annotations

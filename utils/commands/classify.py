@@ -101,7 +101,7 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
         "--score",
         choices=SCORES,
         help="a video's score: share of clips called fake (vote), their mean probability, or the "
-        "evidence for its likeliest family of fakes (default: the set's own)",
+        "evidence for its most likely family of fakes (default: the set's own)",
     )
     add(
         "--threshold",
@@ -119,10 +119,10 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         "--jsonl",
         type=location,
         metavar="FILE",
-        help="also write JSON, a line a face as soon as it is known; - writes it to stdout instead "
-        "of the lines for people",
+        help="also write JSON Lines, one per face as soon as it is known; - writes them to stdout "
+        "instead of the plain lines",
     )
-    add("--csv", type=location, metavar="FILE", help="also write a row a face as CSV")
+    add("--csv", type=location, metavar="FILE", help="also write CSV, one row per face")
     add("--report", type=Path, metavar="DIR", help="also write a page for each video, and an index")
     add("--plot", type=Path, metavar="DIR", help="also draw each video's scores over time, as SVG")
     add(

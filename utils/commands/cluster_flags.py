@@ -85,7 +85,7 @@ def open_executor(
     On a cluster `--workers` over 1 limits how many workers it may use.
 
     Raises:
-        InputError: Ray is not installed, or the cluster cannot be had.
+        InputError: Ray is not installed, or the cluster is not available.
     """
     if given.ray is None:
         from ..scaling.worker_processes import WorkerProcesses

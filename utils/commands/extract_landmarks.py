@@ -30,7 +30,7 @@ NAME = "extract_landmarks"
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Extract calibrated face landmarks from videos, one text file a video.",
+        description="Extract calibrated face landmarks from videos, one text file per video.",
         formatter_class=HelpFormatter,
     )
     _add_files(parser)
@@ -102,7 +102,7 @@ def _add_detection(parser: argparse.ArgumentParser) -> None:
     add(
         "--ld",
         choices=LANDMARK_DETECTORS,
-        help="landmark detector (fan, or mediapipe where its weights cannot be had)",
+        help="landmark detector (fan, or mediapipe where its weights are not available)",
     )
     add(
         "--faces",
@@ -191,7 +191,7 @@ def main() -> int:
     from ..run.extraction import extract_videos, list_videos
     from ..run.extraction_job import ExtractionOptions
 
-    # nothing to do is told before any download
+    # a run without videos ends before any download
     videos = list_videos(given.input_path, given.recursive, notice)
     check_output_file("-l", given.log_file, videos)
     check_output_folder("-o", given.output_path)

@@ -59,7 +59,7 @@ def open_writers(
 def _at_once(
     given: argparse.Namespace, classifier: LandmarkClassifier, expected: list[Path]
 ) -> Iterator[ResultWriter]:
-    """What is told as soon as it is known."""
+    """Outputs that are written as soon as a result is known."""
     from ..report.result_writers import STDOUT, JsonLinesWriter, LineWriter
 
     if given.jsonl != STDOUT:

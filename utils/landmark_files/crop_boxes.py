@@ -28,7 +28,7 @@ def format_boxes(boxes: Iterable[CropBox]) -> str:
 
 
 def parse_boxes(value: str, lines: int) -> np.ndarray | None:
-    """Left, top and side (lines, 3) int64 of the crop of each line; None where none are told.
+    """Left, top and side (lines, 3) int64 of the crop of each line; None where there are none.
 
     Raises:
         InputError: the value is none of this form, or does not fit the number of lines.

@@ -60,13 +60,13 @@ def _times(text: str) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class LandmarkHeader:
-    """What a landmark file tells before its numbers; None or empty where it does not.
+    """The header of a landmark file; None or empty where a key is missing.
 
     Attributes:
         video: file name; video_bytes: its size, by which a rerun knows it again.
         fps: frames a second; width, height: of its frames, pixels.
         video_frames: of the whole video; frames_lost: that were damaged.
-        shot_times: seconds at which each shot begins; people: that were told apart;
+        shot_times: seconds at which each shot begins; people: distinct ones found;
             left_out: how many of them have no file, and why.
         detect_every: frames between two runs of the face detector; precomputed: the file that the
             landmarks come from; crop, calibration: see `extract_landmarks.py`.

@@ -34,7 +34,7 @@ class LandmarkTrack:
     Attributes:
         landmarks: (frames, 68, 2) float64, in the units of `format`.
         format: `normalized` or `aligned`.
-        header: what the file tells before them.
+        header: the file's header.
     """
 
     landmarks: np.ndarray
@@ -149,7 +149,7 @@ def face_path(main: Path, number: int) -> Path:
 
 
 def face_number(path: Path) -> tuple[Path, int]:
-    """The main face's file and the number of the face, as far as a file's name tells."""
+    """The main face's file and the number of the face, from a file's name."""
     match = _ANOTHER_FACE.search(path.stem)
     if match is None:
         return path, 1

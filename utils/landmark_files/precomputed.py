@@ -30,7 +30,7 @@ class PrecomputedTrack:
         path: the file.
         landmarks: (frames, 68, 2) in frame pixels, sub-pixel where the program was.
         detected: (frames,) bool.
-        score: the program's mean confidence in detected frames; 1 where it tells none.
+        score: the program's mean confidence in detected frames; 1 where it gives none.
     """
 
     path: Path
@@ -108,7 +108,7 @@ def _read_npz(path: Path) -> PrecomputedTrack:
 
 
 def _read_csv(path: Path) -> PrecomputedTrack:
-    """OpenFace's FeatureExtraction: a row a frame; success 0 means that it shows no face."""
+    """OpenFace's FeatureExtraction: one row per frame; success 0 means that it shows no face."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file, skipinitialspace=True)
         reader.fieldnames = [name.strip() for name in reader.fieldnames or []]

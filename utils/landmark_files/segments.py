@@ -38,7 +38,7 @@ def format_segments(segments: Iterable[tuple[np.ndarray, np.ndarray]]) -> str:
 
 
 def parse_segments(value: str, lines: int) -> list[FileSegment]:
-    """The segments of a file of so many lines; one, from frame 0, where its header tells none.
+    """The segments of a file of so many lines; one, from frame 0, where its header has none.
 
     Raises:
         InputError: the value is none of this form, or does not fit the number of lines.

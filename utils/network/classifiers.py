@@ -73,7 +73,7 @@ class Classifier:
         return both[:, 0], both[:, 1]
 
     def stream_probabilities(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The probability of fake by each stream, of the likeliest family: two times (n,)."""
+        """Each stream's probability of fake, for the most likely family: two arrays (n,)."""
         g1, g2 = self.stream_logits(clips)
         return max_family_probability(g1), max_family_probability(g2)
 

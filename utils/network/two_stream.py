@@ -88,7 +88,7 @@ def _gru_residual(clips, units: int):  # noqa: ANN001, ANN202
 def _convolutional(values, units: int):  # noqa: ANN001, ANN202
     """Residual temporal convolutions, mean and deviation over the frames, an output a family.
 
-    The deviation over time is what tells trembling from motion. Each output is trained on real
+    The deviation over time separates jitter from motion. Each output is trained on real
     faces and the fakes of one family (`utils.shared.FAMILIES`).
     """
     hidden = layers.Dense(units, name="project")(values)

@@ -1,6 +1,6 @@
 """Reads the content credentials (C2PA) of a video: who claims to have made or changed it.
 
-They are told beside a verdict and have no part in it. `c2pa-python` is optional.
+They are shown beside a verdict and do not influence it. `c2pa-python` is optional.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from ..console import printable
 from ..limits import MAX_CREDENTIAL_TEXT
 
-MAX_ACTIONS = 12  # that are told
+MAX_ACTIONS = 12  # that are listed
 UNTRUSTED = "signingCredential.untrusted"
 
 
@@ -81,12 +81,12 @@ def _summary(content: dict) -> Credentials | None:
 
 
 def _text(value: object) -> str:
-    """What somebody else wrote, as one short line."""
+    """Untrusted text as one short line."""
     return printable(str(value)[: 4 * MAX_CREDENTIAL_TEXT])[:MAX_CREDENTIAL_TEXT]
 
 
 def _trust(content: dict) -> str:
-    """Anybody can sign by an authority of their own making; the library tells so in a code."""
+    """Anyone can sign with an authority of their own; the library reports that as a status code."""
     if UNTRUSTED not in json.dumps(content):
         return ""
     return ", by an authority that is on no list of trusted ones: the name below proves nothing"

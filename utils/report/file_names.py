@@ -14,7 +14,7 @@ _HARMLESS = re.compile(r"[^\w.-]+|^[.-]+")
 
 
 def upload_name(name: str) -> str:
-    """A harmless name for a file that somebody sent, its suffix kept."""
+    """A harmless name for an uploaded file; its suffix is kept."""
     plain = Path(name.replace("\\", "/")).name
     suffix = _HARMLESS.sub("", Path(plain).suffix)[:MAX_SUFFIX]
     stem = _HARMLESS.sub("_", Path(plain).stem.encode("utf-8", "replace").decode())

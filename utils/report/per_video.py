@@ -26,7 +26,7 @@ def run_here(work: Callable[[Any], Any], job: Any) -> Any:
 
 
 class PerVideoWriter:
-    """A writer that is told of a video when all of its faces are known.
+    """A writer that receives a video's faces together, once all are known.
 
     Subclasses write in `write_video`, and what belongs to the whole in `finish`.
     """
@@ -90,7 +90,7 @@ def track_of(face: VideoResult) -> LandmarkTrack:
 
 def landmarks_by_frame(track: LandmarkTrack) -> dict[int, np.ndarray]:
     """Number of a video's frame -> landmarks (68, 2) in its pixels; empty where the file does not
-    tell where its crops lay.
+    say where its crops lay.
 
     Raises:
         InputError: the header cannot be read.

@@ -19,7 +19,7 @@ from ..video.writer import VideoWriter
 MAX_ROWS = 480
 OPTIONS = {"crf": "27", "preset": "veryfast"}
 MAX_OVERLAYS = 3000  # frames whose landmarks a page holds
-POINT_UNITS = 4  # a coordinate is told in quarters of a pixel
+POINT_UNITS = 4  # coordinates are stored in quarters of a pixel
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ class InOrder(PerVideoWriter):
 
 
 def close_all(writers: Sequence[ResultWriter], interrupted: bool) -> None:
-    """Closes every writer, whatever one of them raises; the first error is raised in the end."""
+    """Closes every writer even if one of them raises; then raises the first error."""
     first: Exception | None = None
     for writer in writers:
         try:

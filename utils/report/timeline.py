@@ -25,7 +25,7 @@ CURVE_HEIGHT = 60.0  # units of the drawing
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of a timeline, in shares of its length and in seconds, with what is told of it."""
+    """A stretch of a timeline, in shares of its length and in seconds, with its description."""
 
     start: float
     length: float

@@ -16,7 +16,7 @@ from .timeline import Timeline
 
 
 class TimelineWriter(PerVideoWriter):
-    """Writes `<video>.svg` of each video, a timeline a face.
+    """Writes `<video>.svg` for each video, one timeline per face.
 
     Raises:
         InputError: the folder cannot be written.

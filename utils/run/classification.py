@@ -175,8 +175,8 @@ def load_landmark_classifier(
         threshold: a video is called fake at this score or over it; None: 0.5, or the set's band.
 
     Raises:
-        InputError: the weights cannot be had, or a set with a band is given a threshold or another
-            score than the one that the band was fitted to.
+        InputError: the weights are not available, or a set with a band is given a threshold or
+            another score than the one that the band was fitted to.
     """
     used = BUNDLED if weights == AUTO else weights
     manifest = read_manifest(folder)

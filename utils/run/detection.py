@@ -59,14 +59,14 @@ def default_extraction(
     tell: Callable[[str], None] = notice,
     **more: Any,
 ) -> ExtractionOptions:
-    """What `extract_landmarks.py` does without flags, its detectors at hand.
+    """The options of `extract_landmarks.py` without flags, with detectors that are available.
 
     Args:
         choose: where these detectors run; None: on a GPU of this machine, if there is one.
-        tell: told what takes another detector's place; more: of `ExtractionOptions`.
+        tell: called when one detector replaces another; more: of `ExtractionOptions`.
 
     Raises:
-        InputError: a detector cannot be had.
+        InputError: a detector is not available.
     """
     detectors = choose_detectors(None, None, None, tell)
     return ExtractionOptions(
@@ -81,7 +81,7 @@ def default_extraction(
 def results_of_video(
     classifier: LandmarkClassifier, main: Path, report: VideoReport
 ) -> list[VideoResult]:
-    """A result a face of an extracted video, or one that tells why there is none."""
+    """One result per face of an extracted video, or one with the reason why there is none."""
     if report.error:
         name, path = report.video.name, report.video
         return [VideoResult(name, path, video=name, source=path, error=report.error)]
@@ -125,7 +125,7 @@ def detect_each(
         executor: where; None: in this process.
 
     Raises:
-        InputError: two videos of one name, or a detector that cannot be had.
+        InputError: two videos of one name, or a detector that is not available.
     """
     if executor is None or not executor.distributed:
         yield from classifier.classify_each(landmark_files)

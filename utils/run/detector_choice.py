@@ -25,10 +25,10 @@ def choose_detectors(
     Args:
         face_detector, landmark_detector: what the user asked for, or None.
         model_weights: a folder in which model files are looked for first.
-        say: told, in one line, what takes another's place and how to get it.
+        notice: called with one line when one detector replaces another, and how to get it.
 
     Raises:
-        InputError: a detector that was asked for cannot be had.
+        InputError: a detector that was asked for is not available.
     """
     face_detector = face_detector or DEFAULT_FACE_DETECTOR
     obtain_models(face_detector_files(face_detector, model_weights), model_weights)

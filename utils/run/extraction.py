@@ -56,7 +56,7 @@ def extract_each(
         executor: where the videos are extracted; None: in this process.
 
     Raises:
-        InputError: two videos of one name, a log or a detector that cannot be had.
+        InputError: two videos of one name, a log or a detector that is not available.
     """
     names = output_names(list(videos))
     outputs = {video: options.output_path / name for video, name in zip(videos, names, strict=True)}
@@ -90,7 +90,7 @@ def extract_videos(
         0, or 1 where a video failed.
 
     Raises:
-        InputError: two videos of one name, a log or a detector that cannot be had.
+        InputError: two videos of one name, a log or a detector that is not available.
     """
     counts: Counter[str] = Counter()
     for _, report in extract_each(videos, options, executor):
@@ -125,11 +125,11 @@ def _are_landmarks_of(video: Path, output: Path, finished: ExistingOutputs) -> b
         return True
     try:
         size = read_header(output).video_bytes if video.is_file() else None
-    except OSError:  # told when it is read for its landmarks
+    except OSError:  # reported when it is read for its landmarks
         size = None
     if size is None or size == video.stat().st_size:
         return True
-    notice(f"{output}: holds the landmarks of another {video.name}; extracted anew")
+    notice(f"{output}: holds the landmarks of another {video.name}; extracting it again")
     return False
 
 
@@ -180,7 +180,7 @@ def _run_in_processes(
     jobs: list[tuple[Path, Path]], options: ExtractionOptions, executor: Executor
 ) -> Iterator[VideoReport]:
     done = executor.run(partial(_work, options), jobs, start=partial(_start_worker, options))
-    if len(jobs) > 1:  # of a single video the worker tells how far it is
+    if len(jobs) > 1:  # a single video has the worker's own bar
         done = progress(done, desc="videos", unit="video", total=len(jobs))
     for (video, _), report in done:
         if isinstance(report, WorkerDied):

@@ -79,7 +79,7 @@ class VideoReport:
 
 
 def parse_face_report(path: Path, header: LandmarkHeader) -> FaceReport | None:
-    """What a file's header tells of its face; None where another program wrote it."""
+    """A face's report from a file's header; None where another program wrote it."""
     score, trusted = header.score, header.trusted_share
     frames, seen = header.frames, header.frames_with_face
     if score is None or trusted is None or frames is None or seen is None:

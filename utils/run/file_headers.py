@@ -41,7 +41,7 @@ def describe_left_out(reasons: Iterable[str]) -> str:
 def video_header(
     video: Video, source: LandmarkSource, frames_lost: int, crop: str
 ) -> LandmarkHeader:
-    """What the files of all faces of a video tell."""
+    """The header keys that all faces of a video share."""
     return LandmarkHeader(
         video=video.path.name,
         video_bytes=video.file_bytes or None,  # an image sequence has none
@@ -63,7 +63,7 @@ def video_header(
 
 
 def face_header(of_video: LandmarkHeader, face: FaceTrack, report: FaceReport) -> LandmarkHeader:
-    """The same, and what is told of one face."""
+    """The same with the keys of one face."""
     poses = head_poses(face.landmarks, face.frame_width, face.frame_height)
     quartiles: list[Quartiles | None] = [None] * 3
     if len(poses):

@@ -19,7 +19,7 @@ class RemoteExtractor:
     """Does what `VideoExtractor` does, with videos, landmarks and drawn videos wherever they are.
 
     Raises:
-        InputError: a detector's model cannot be had.
+        InputError: a detector's model is not available.
     """
 
     def __init__(self, options: ExtractionOptions) -> None:

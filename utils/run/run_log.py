@@ -24,7 +24,7 @@ class RunLog:
     A run that was killed between a landmark file and its line leaves the line to the next.
 
     Raises:
-        InputError: the log cannot be written; told before the work, not in its midst.
+        InputError: the log cannot be written; raised before the work, not halfway through.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,8 +68,8 @@ class RunLog:
 
 
 def log_lines(report: VideoReport) -> Iterator[str]:
-    """`<video> <score> <ISO time> <frames> <frames with a face> <trusted share>`, a line a face;
-    those after the first tell their number."""
+    """`<video> <score> <ISO time> <frames> <frames with a face> <trusted share>`, one line per
+    face; those after the first have their number."""
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     name = printable(report.video.name)
     for number, face in enumerate(report.faces, start=1):

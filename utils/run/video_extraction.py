@@ -60,7 +60,7 @@ class VideoExtractor:
     """Extracts one video after another with detectors that are built once.
 
     Raises:
-        InputError: a detector's model cannot be had.
+        InputError: a detector's model is not available.
     """
 
     def __init__(self, options: ExtractionOptions) -> None:

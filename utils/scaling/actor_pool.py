@@ -22,7 +22,7 @@ RETRY = object()  # what came of a job that is to be begun again
 
 @dataclass
 class Attempt:
-    """A job, and how often it was begun in vain: its worker died, or its node was lost."""
+    """A job, and how often it was started without success: its worker died or its node was lost."""
 
     job: Any
     deaths: int = 0

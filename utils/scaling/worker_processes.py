@@ -106,7 +106,7 @@ def _serve(work: Callable, start: Start, connection: Connection) -> None:
 
 
 def _leave_with_parent() -> None:
-    """Ends this process when its parent was killed: nobody waits for its job any more."""
+    """Ends this process when its parent was killed: its result is no longer wanted."""
     parent = parent_process()
     if parent is None:
         return

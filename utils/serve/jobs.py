@@ -60,7 +60,7 @@ class Job:
         return self.folder / UPLOAD / self.file
 
     def as_dict(self) -> dict[str, Any]:
-        """What the JSON interface tells of it, without its result."""
+        """What the JSON interface reports of it, without its result."""
         told = ("id", "name", "size", "state", "created", "started", "finished", "label", "score")
         shown = {name: getattr(self, name) for name in (*told, "error", "progress")}
         return shown | {"report": f"/reports/{self.id}/{self.page}" if self.page else None}

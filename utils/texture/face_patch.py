@@ -1,7 +1,7 @@
 """The aligned face patch: upright, at one size, registered by points that are rigid.
 
 A similarity transform takes eleven rigid landmarks (eye corners, bridge and base of the nose) onto
-a template. The square is small on purpose: sharpness and resolution of a camera tell little in it.
+a template. The square is small on purpose: a camera's sharpness and resolution hardly show in it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 not notice.
 
 Of a face patch, each region is described by histograms of oriented gradients (Dalal and Triggs,
-2005), their strength, and the colour against that of the cheeks. A support vector machine tells
+2005), their strength, and the colour against that of the cheeks. A support vector machine separates
 regions that show what they should from covered ones (`training.occlusion`).
 """
 

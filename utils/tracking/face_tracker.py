@@ -20,7 +20,7 @@ from ..shared import LANDMARKS
 
 MAX_MOVE = 0.5  # of the last face's size, for its centre
 MIN_GROWTH, MAX_GROWTH = 0.7, 1.3  # of its size
-MIN_OVERLAP = 0.05  # intersection over union with the last face: else it is somebody else
+MIN_OVERLAP = 0.05  # intersection over union with the last face: else it is another person
 SAME_FACE = 0.3  # a box that overlaps a followed face by more is that face
 DOUBLE = 0.5  # two tracklets that overlap by more follow one face
 GAP_SECONDS = 0.2  # that a face may be lost for and still be the same tracklet
@@ -47,7 +47,7 @@ def assign(last_boxes: np.ndarray, boxes: np.ndarray) -> list[int | None]:
 
 
 def _pairs(shared: np.ndarray) -> list[tuple[int, int]]:
-    """Rows and columns, each once, that have the largest sum in a matrix (m, n)."""
+    """The one-to-one pairs of rows and columns with the largest sum in a matrix (m, n)."""
     if min(shared.shape) == 1:  # the most videos; SciPy's import takes longer than all of theirs
         row, column = np.unravel_index(shared.argmax(), shared.shape)
         return [(int(row), int(column))]

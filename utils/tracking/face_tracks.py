@@ -36,7 +36,7 @@ class Segment:
         tracklet: number of the tracklet that it comes from, by which `FaceSpool` knows it.
         start: its first frame among the tracklet's.
         texture: float16 (frames, 49, 9) of `utils.texture`, or None where it was not measured.
-        covered: (looks, 3): a frame of the segment, and how surely mouth and eyes are
+        covered: (looks, 3): a frame of the segment, and the probability that mouth and eyes are
             covered in it.
     """
 
@@ -82,7 +82,7 @@ class Segment:
 
     def is_live(self) -> bool:
         """Whether it is more than a picture that is filmed by hand, panned or zoomed; what is too
-        short to tell lives if it moves."""
+        short to measure is live if it moves."""
         seconds = self.times[-1] - self.times[0]
         found = liveliness(self.landmarks, (len(self) - 1) / seconds) if seconds > 0 else None
         return self.moves() if found is None else found >= LIVENESS_THRESHOLD
@@ -123,8 +123,8 @@ class FaceTrack:
         return self._joined("texture")
 
     def covered(self, region: str) -> float | None:
-        """How surely a region (`mouth`, `eyes`) is covered, 0 to 1, the mean of all looks; None
-        where nobody looked."""
+        """The probability that a region (`mouth`, `eyes`) is covered, 0 to 1, averaged over all
+        looks; None where it was not checked."""
         looks = [one.covered for one in self.segments if one.covered is not None]
         seen = [look[:, 1 + list(REGIONS).index(region)] for look in looks if len(look)]
         return float(np.concatenate(seen).mean()) if seen else None

@@ -80,7 +80,7 @@ class IdentitySampler:
     """Looks at every tracklet about once a second; embeds only where there are several tracklets.
 
     Args:
-        embedder: or None, where dlib's model cannot be had: then nobody is known again.
+        embedder: or None, where dlib's model is not available; then people are not re-identified.
         fps: of the video.
     """
 
@@ -110,7 +110,7 @@ class IdentitySampler:
 
 
 def find_identity_change(embeddings: Sequence[np.ndarray]) -> int | None:
-    """The sample with which a tracklet goes over to somebody else, or None."""
+    """The first sample of another person in a tracklet, or None."""
     best, place = IDENTITY_CHANGE_DISTANCE, None
     for index in range(1, len(embeddings)):
         before = np.mean(embeddings[:index], axis=0)

@@ -10,7 +10,7 @@ from .face_tracks import FaceTrack, Segment
 from .identity import TrackletSamples, cluster_identities, find_identity_change
 
 MIN_TRACKLET_FRAMES = 3  # frames; less is a detector's slip
-AROUND_CHANGE = 3  # frames left out where a tracklet goes over to somebody else
+AROUND_CHANGE = 3  # frames left out where a tracklet switches to another person
 MIN_SECONDS, MIN_PIXELS = 2.0, 64  # that a face beside the main one is seen for, and large
 
 
@@ -31,7 +31,7 @@ class VideoFaces:
 def _split_at_change(
     segment: Segment, samples: TrackletSamples | None
 ) -> list[tuple[Segment, np.ndarray | None]]:
-    """A segment, or its two parts where it goes over to another person; with mean embeddings."""
+    """A segment, or its two parts where it switches to another person, with mean embeddings."""
     if samples is None or not samples.embeddings:
         return [(segment, None)]
     change = find_identity_change(samples.embeddings)
@@ -53,8 +53,9 @@ def _split_at_change(
 def group_by_identity(found: VideoFaces) -> list[FaceTrack]:
     """The people of a video, the main one first, then by how long they are seen.
 
-    The main face has the largest area over the frames in which it is in focus and lives; where none
-    does, in which it lives; then in which it moves; where nothing moves, the largest area.
+    The main face has the largest area over the frames in which it is in focus and live; where
+    there are none, in which it is live; then in which it moves; where nothing moves, the largest
+    area.
     """
     parts = [
         part

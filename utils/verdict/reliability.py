@@ -10,7 +10,7 @@ from ..shared import STILL_THRESHOLD
 from ..weights.sets import DecisionRule, WeightSet
 
 Measurements = Mapping[str, float]
-# What a set's `ranges` can bound: how to tell too little and too much of it.
+# What a set's `ranges` can bound: the words for too little and too much of it.
 _TOO_LITTLE = {
     "eye_pixels": "{value:.0f} pixels between the eyes, minimum {bound:.0f}: the face is too small",
     "fps": "{value:.3g} frames per second, minimum {bound:.3g}",
@@ -124,7 +124,7 @@ def abstain_reasons(score: float, of_streams: Sequence[float], weights: WeightSe
     """Why a score does not decide, if it does not.
 
     Args:
-        of_streams: the scores of g1 and of g2 alone: a fake has to be one by each.
+        of_streams: the scores of g1 and of g2 alone: a fake must be one in each.
     """
     if weights.unclear is None or score < weights.unclear[0]:
         return []

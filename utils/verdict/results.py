@@ -39,19 +39,19 @@ class VideoResult:
     """What came of one landmark file: one face of a video.
 
     Attributes:
-        name, path: of the file; `video`: of the video, as its header tells; `face`: as `1 of 2`.
+        name, path: of the file; `video`: of the video, from its header; `face`: as `1 of 2`.
         source: the video's file, where it was given.
         label: `Fake`, `Real`, `Unclear`, or None where there is an error.
         score: what the label was decided on, by `--score`; mean: mean clip probability.
-        family: of the fakes of which there is most evidence, where the set tells.
+        family: the family of fakes with the most evidence, where the set has families.
         reasons: why it is `Unclear`.
         fps: frames a second of what was read; frames: lines of the file.
         still: frames left out since nothing moves in them.
         liveliness: of the face (`utils.rigid_motion.liveliness`), in distances between the eyes;
-            None where it is too short to tell.
+            None where it is too short to measure.
         streams: that the score rests on.
         band: scores between which this face would be Unclear, where the set has such a band.
-        left_out: faces of the video that have no file, and why, as its header tells.
+        left_out: faces of the video that have no file, and why, from its header.
         fields: (7, 7) how much each field of the face weighs in the third stream, above 0 towards
             fake; where the writers ask for it.
         header: of the file; track: what was read of it, where the writers ask for it.

@@ -15,7 +15,7 @@ def leans_to_fake(score: float, band: tuple[float, float]) -> bool:
 
 
 def clip_scores(g1: np.ndarray, g2: np.ndarray) -> np.ndarray:
-    """(clips,): the mean of the streams' probabilities, each of its likeliest family."""
+    """(clips,): the mean of the streams' probabilities, each of its most likely family."""
     return (max_family_probability(g1) + max_family_probability(g2)) / 2
 
 

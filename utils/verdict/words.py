@@ -20,8 +20,8 @@ _STREAMS = {
     "g3": "g3, which reads how the texture of the face changes from frame to frame",
 }
 _FAMILIES = {
-    "swap": "face swaps: somebody else's face put over this one, made anew for each frame",
-    "reenactment": "reenactments: a person's picture, moved by somebody else's face",
+    "swap": "face swaps: someone else's face put over this one, regenerated for each frame",
+    "reenactment": "reenactments: a person's picture, driven by someone else's face",
     "lip-sync": "lip-syncs: a real video whose mouth was made to say something else",
     "talking head": "talking heads: a picture brought to life from a voice or a text",
 }

@@ -24,7 +24,7 @@ class Prefetch(Iterator[Item]):
         ahead: how many items may wait.
         timeout: seconds after which an item that does not come is an InputError; None waits for
             ever. The thread is then left to itself, since compiled code cannot be stopped.
-        cores: are told when the thread works.
+        cores: are notified when the thread works.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Prefetch(Iterator[Item]):
         cores: Cores | None = None,
     ) -> None:
         self._items = items
-        self._cores = cores or Cores(2)  # whose user takes what is ready, whatever is being made
+        self._cores = cores or Cores(2)  # whose user takes what is ready while more is decoded
         self._ahead, self._few = ahead, 0 if self._cores.single else ahead // 4
         self._timeout = timeout
         self._ready: deque[Item] = deque()
@@ -62,7 +62,7 @@ class Prefetch(Iterator[Item]):
             for item in iterator:
                 with self._changed:
                     self._ready.append(item)
-                    del item  # a picture's memory is used again when nobody holds it
+                    del item  # a picture's memory is used again once nothing refers to it
                     self._made += 1
                     if not self._cores.single:  # else its user waits for the burst's end
                         self._changed.notify_all()

@@ -29,7 +29,7 @@ MIN_SHARE = 0.2  # that each has in the blend
 MAX_REMAINDER = 0.05  # of their difference, that the blend does not explain
 SAME_PICTURE = 6.0  # mean change of brightness, of 255, between the pictures around a flash
 SAME_SHARE = 0.35  # of the change at the cut
-HELD_BYTES = 128 << 20  # of frames that wait until a dissolve can be told
+HELD_BYTES = 128 << 20  # of frames that wait until a dissolve can be recognised
 
 
 class ShotFrame(NamedTuple):
@@ -43,7 +43,7 @@ class ShotFrame(NamedTuple):
 class CutDetector:
     """PySceneDetect's adaptive detector, fed with frames one by one; it never opens a video.
 
-    `process_frame` tells of frame n - `delay` whether a shot begins there.
+    `process_frame` returns whether a shot begins at frame n - `delay`.
     """
 
     delay = NEIGHBOURS
@@ -71,7 +71,7 @@ class CutDetector:
 class DissolveDetector:
     """Finds where a frame is the blend of one some frames earlier and one as many later.
 
-    `process_frame` tells of frame n - `delay` whether a shot begins there. Motion is no blend: in
+    `process_frame` returns whether a shot begins at frame n - `delay`. Motion is no blend: in
     the two reference videos and 18 others the blend leaves 6 % of the difference and more; in
     dissolves of 3 to 20 frames between any two of them 1 % in the median, less than 5 % in nineteen
     of twenty.
@@ -141,7 +141,7 @@ def _is_flash(greys: deque[np.ndarray], at: int) -> bool:
 
 
 def mark_shots(frames: Iterable[TimedFrame]) -> Iterator[ShotFrame]:
-    """The frames, each told whether a shot begins with it; a few are held back to know."""
+    """The frames, each marked with whether a shot begins with it; a few are held back to decide."""
     cuts, dissolves = CutDetector(), DissolveDetector()
     waiting: deque[TimedFrame] = deque()
     begins: deque[bool] = deque()  # of the frames that wait, as far as cuts are known

@@ -35,7 +35,7 @@ class VideoWriter:
         self._writer: _Xvid | _H264 | None = None
 
     def write(self, frame: np.ndarray, time: float | None = None) -> None:
-        """Adds a frame, uint8 (H, W, 3) BGR, in an `.mp4` at its time in seconds, if that is told
+        """Adds a frame, uint8 (H, W, 3) BGR, in an `.mp4` at its time in seconds, if that is given
         for all. Raises InputError where the file can't be made."""
         if self._writer is None:
             try:

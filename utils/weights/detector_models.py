@@ -22,7 +22,7 @@ _FAN = "https://www.adrianbulat.com/downloads/python-fan/"
 
 FAN_WEIGHTS = ModelFile(
     name="2DFAN4-11f355bf06.pth.tar",
-    sha256="11f355bf06",  # all that its publisher tells, in the file's name
+    sha256="11f355bf06",  # all that its publisher gives, in the file's name
     url=_FAN + "2DFAN4-11f355bf06.pth.tar",
 )
 BLAZEFACE_WEIGHTS = ModelFile(
@@ -76,7 +76,7 @@ DETECTOR_FILES: dict[str, tuple[ModelFile, ...]] = {
 
 
 def hub_cache() -> Path:
-    """Where PyTorch keeps downloaded models, told without importing it."""
+    """Where PyTorch keeps downloaded models, found without importing it."""
     named, caches = os.environ.get("TORCH_HOME"), user_cache()
     home = expanded(named) if named is not None else caches and caches / "torch"
     return home / "hub" / "checkpoints" if home else DETECTOR_WEIGHTS

@@ -97,7 +97,7 @@ def fetch_file(file: ModelFile, path: Path) -> Path:
 
 
 def _check_address(file: ModelFile) -> None:
-    """Raises InputError where what an address sends could not be told from another file."""
+    """Raises InputError where a download could not be verified."""
     if not re.fullmatch(r"[0-9a-f]{10,64}", file.sha256):
         raise InputError(f"{file.name}: no checksum is known, so it is not downloaded; place it")
     trusted = file.url.startswith(("https://", "http://127.0.0.1:"))
