@@ -91,5 +91,5 @@ def test_the_example_of_the_documentation_runs():
     assert "Fake" in done.stdout
 
 
-def test_the_version_is_told():
+def test_the_version_is_exposed():
     assert utils.__version__.count(".") == 2

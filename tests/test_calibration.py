@@ -56,7 +56,7 @@ def test_without_calibration_landmarks_keep_their_fractions(wandering_landmarks)
     assert ours.trusted_share == 1
 
 
-def test_flow_and_filter_begin_anew_with_each_segment(texture, random):
+def test_flow_and_filter_restart_at_each_segment(texture, random):
     faces = [shifted(texture, x, 0) for x in range(8)]
     landmarks = random.uniform(60, 140, (8, 68, 2))
     detected = np.array([True] * 4 + [False] * 6 + [True] * 4)
@@ -86,7 +86,7 @@ def test_the_numpy_tracker_agrees_with_opencv(texture, random):
     assert np.abs(ours - theirs).max() < 0.1
 
 
-def test_the_numpy_tracker_gives_up_where_nothing_is_to_be_seen():
+def test_the_numpy_tracker_loses_points_without_texture():
     flat = np.full((100, 100, 3), 128, np.uint8)
     start = np.array([[50.0, 50.0]])
     assert not lucas_kanade_numpy(flat, flat, start, start)[1].any()
@@ -100,7 +100,7 @@ def test_an_untrusted_landmark_keeps_its_detection_and_its_variance():
     assert (kalman.variance == 0).all()
 
 
-def test_a_still_detection_is_believed_whole():
+def test_a_still_detection_gets_full_weight():
     kalman = LandmarkKalman()
     still = np.zeros((68, 2))
     flowed = np.full((68, 2), 2.0)
@@ -126,7 +126,7 @@ def test_the_first_frame_is_its_detection():
     assert (Calibrator().step(face, detection) == detection).all()
 
 
-def test_a_still_face_is_trusted_and_stays(random):
+def test_a_still_face_stays_where_it_is(random):
     face = cv2.resize(random.integers(0, 255, (100, 100, 3), np.uint8), (400, 400))
     detection = np.rint(random.uniform(50, 350, (68, 2)))
     calibrator = Calibrator()

@@ -42,7 +42,7 @@ def landmark_folder(tmp_path, wandering_landmarks) -> Path:
     return folder
 
 
-def test_bad_files_get_a_line_each_and_cost_no_other_file(monkeypatch, capsys, landmark_folder):
+def test_bad_files_get_one_line_each_and_do_not_affect_others(monkeypatch, capsys, landmark_folder):
     status, lines, errors = run(monkeypatch, capsys, "-i", landmark_folder, "--weights", "bundled")
     assert status == 1
     assert [line.split()[0] for line in lines] == ["good.txt"]
@@ -51,7 +51,7 @@ def test_bad_files_get_a_line_each_and_cost_no_other_file(monkeypatch, capsys, l
     assert "Traceback" not in errors
 
 
-def test_the_samples_are_told_apart(monkeypatch, capsys, tmp_path):
+def test_the_samples_get_their_labels(monkeypatch, capsys, tmp_path):
     """The real one is a portrait brought to life, so that it may be unclear, but not fake."""
     table = tmp_path / "out.csv"
     status, lines, _ = run(
@@ -80,7 +80,7 @@ def test_json_holds_every_clip(monkeypatch, capsys, tmp_path):
     assert video["mean"] == pytest.approx(np.mean([clip["score"] for clip in video["clips"]]))
 
 
-def test_json_tells_why_a_file_has_no_label(monkeypatch, capsys, tmp_path, landmark_folder):
+def test_json_says_why_a_file_has_no_label(monkeypatch, capsys, tmp_path, landmark_folder):
     path = tmp_path / "all.json"
     run(monkeypatch, capsys, "-i", landmark_folder, "--weights", "bundled", "--json", path)
     by_name = {video["name"]: video for video in json.loads(path.read_text())["videos"]}
@@ -88,13 +88,13 @@ def test_json_tells_why_a_file_has_no_label(monkeypatch, capsys, tmp_path, landm
     assert "29 frames" in by_name["short.txt"]["error"]
 
 
-def test_auto_is_the_projects_own_set_and_says_nothing(monkeypatch, capsys, tmp_path):
+def test_auto_is_the_bundled_set_without_a_notice(monkeypatch, capsys, tmp_path):
     by_default = run(monkeypatch, capsys, "-i", SAMPLES, "--model_weights", tmp_path)
     assert by_default == run(monkeypatch, capsys, "-i", SAMPLES, "--weights", "bundled")
     assert by_default[0] == 0 and by_default[2] == ""
 
 
-def test_a_named_set_that_cannot_be_had_is_an_error(monkeypatch, capsys, tmp_path):
+def test_a_named_set_that_is_not_available_is_an_error(monkeypatch, capsys, tmp_path):
     status, lines, errors = run(
         monkeypatch, capsys, "-i", SAMPLES, "--weights", "deeper", "--model_weights", tmp_path
     )
@@ -160,7 +160,7 @@ def test_both_formats_of_one_face_get_one_score(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "label"), [("dfo_fake", "Fake"), ("dfo_real", "Real")])
-def test_the_deeper_set_is_sure_of_converted_dlib_landmarks(
+def test_the_deeper_set_is_confident_on_converted_dlib_landmarks(
     monkeypatch, capsys, tmp_path, name, label
 ):
     import extract_landmarks
@@ -193,7 +193,7 @@ def test_vote_is_the_share_of_clips_at_or_over_a_half():
     assert video_score(g1, g2, "mean", frames) == pytest.approx(0.4975)
 
 
-def test_evidence_is_that_of_the_likeliest_family():
+def test_evidence_is_that_of_the_most_likely_family():
     swap, head = logit([0.9, 0.2, 0.2]), logit([0.6, 0.7, 0.65])
     families = np.concatenate([swap, head], axis=1)
     assert video_score(families, families, "evidence", np.full(3, 60)) == pytest.approx(
@@ -212,7 +212,7 @@ def test_a_clip_counts_for_the_evidence_as_often_as_it_has_frames():
     ("declared", "asked", "expected"),
     [("mean", [], "mean"), ("vote", [], "vote"), ("mean", ["--score", "vote"], "vote")],
 )
-def test_a_video_is_scored_as_its_set_declares_unless_told_otherwise(
+def test_the_score_is_the_sets_own_unless_a_flag_overrides_it(
     monkeypatch, capsys, tmp_path, declared, asked, expected
 ):
     weights = with_set(tmp_path, score=declared, unclear=None)
@@ -281,7 +281,9 @@ def test_a_still_picture_gets_no_label(monkeypatch, capsys, tmp_path, long_landm
     assert video["label"] is None and "this is a still picture" in video["error"]
 
 
-def test_sixty_frames_a_second_are_thinned_to_thirty(monkeypatch, capsys, tmp_path, long_landmarks):
+def test_sixty_frames_per_second_are_subsampled_to_thirty(
+    monkeypatch, capsys, tmp_path, long_landmarks
+):
     path = face(tmp_path / "a.txt", long_landmarks, fps="60")
     (video,) = classified(monkeypatch, capsys, tmp_path, path)
     assert video["fps"] == 30
@@ -303,7 +305,7 @@ def test_sixty_frames_a_second_are_thinned_to_thirty(monkeypatch, capsys, tmp_pa
         ({}, {"eye_pixels": "20.4"}, None),
     ],
 )
-def test_what_a_set_does_not_know_is_unclear_with_the_reason(
+def test_measurements_out_of_range_make_a_verdict_unclear_with_the_reason(
     monkeypatch, capsys, tmp_path, long_landmarks, ranges, header, reason
 ):
     path = face(tmp_path / "a.txt", long_landmarks, **header)
@@ -324,7 +326,7 @@ def test_a_score_in_the_band_is_unclear_and_a_set_without_one_decides(
     assert video["label"] in ("Fake", "Real")
 
 
-def test_what_is_too_short_to_tell_life_from_a_photograph_is_not_held_against_it(
+def test_a_face_too_short_for_the_liveness_test_passes_it(
     monkeypatch, capsys, tmp_path, long_landmarks
 ):
     short = face(tmp_path / "a.txt", long_landmarks[:45], fps="30")
@@ -342,7 +344,7 @@ def lines_of(results: list[VideoResult]) -> list[str]:
     return lines
 
 
-def test_several_faces_get_a_line_each_and_one_for_the_video():
+def test_several_faces_get_one_line_each_and_one_for_the_video():
     folder = Path("x")
     faces = [
         VideoResult("a.txt", folder / "a.txt", "a.mp4", "1 of 2", label="Real", score=0.1),
@@ -371,7 +373,7 @@ def test_a_videos_label_is_the_worst_of_its_faces(labels, expected):
     assert video_label(faces) == expected
 
 
-def test_files_of_one_name_are_told_apart_by_their_path():
+def test_files_with_the_same_name_are_shown_with_their_paths():
     results = [
         VideoResult("a.txt", Path(folder) / "a.txt", label="Real", score=0.0)
         for folder in ("x", "y")
@@ -445,7 +447,7 @@ def test_an_interrupted_run_writes_what_it_found(tmp_path, wandering_landmarks, 
     assert "The run was interrupted" in (tmp_path / "r" / "index.html").read_text()
 
 
-def test_inputs_may_stand_without_a_flag(monkeypatch, capsys):
+def test_inputs_may_be_positional(monkeypatch, capsys):
     status, lines, _ = run(monkeypatch, capsys, SAMPLES / "sample_fake.txt")
     assert status == 0 and lines[0].startswith("sample_fake.txt  Fake")
 
@@ -477,7 +479,7 @@ def test_a_notice_in_a_log_repeats_no_progress(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("script", ["classify.py", "extract_landmarks.py"])
-def test_help_and_version_read_as_a_user_would_type(script):
+def test_help_and_version_show_defaults_as_a_user_would_type_them(script):
     command = [sys.executable, PROJECT / script]
     told = subprocess.run([*command, "-h"], capture_output=True, text=True).stdout
     assert "PosixPath" not in told and "(default: None)" not in told

@@ -36,7 +36,7 @@ def test_a_short_rest_is_left_out(random):
     assert len(cut_clips(random.standard_normal((64, 68, 2)), 30, 5)) == 2
 
 
-def test_clips_of_one_length_are_asked_about_together(random):
+def test_clips_of_one_length_form_one_batch(random):
     clips = [random.standard_normal((frames, 136)) for frames in (30, 5, 30, 7)]
     asked = []
 

@@ -65,7 +65,7 @@ def test_what_a_job_raises_is_raised_here(cluster):
         list(cluster.run(square_or_die, [5]))
 
 
-def test_a_job_whose_worker_dies_is_done_again_and_no_other_is(cluster, tmp_path):
+def test_a_job_whose_worker_dies_is_retried_and_no_other_is(cluster, tmp_path):
     from functools import partial
 
     done = list(cluster.run(partial(die_once, tmp_path), range(9)))
@@ -75,7 +75,7 @@ def test_a_job_whose_worker_dies_is_done_again_and_no_other_is(cluster, tmp_path
 
 
 @pytest.mark.slow
-def test_workers_that_die_as_they_start_end_the_run_in_a_line(cluster):
+def test_workers_that_die_at_start_end_the_run_with_one_line(cluster):
     with pytest.raises(InputError, match="workers die as they start"):
         list(cluster.run(square_or_die, [1], os.abort))
 
@@ -88,7 +88,7 @@ def test_workers_that_die_as_they_start_end_the_run_in_a_line(cluster):
         (("--ray", "nowhere"), "--ray nowhere"),
     ],
 )
-def test_a_cluster_that_cannot_be_had_gets_a_line(tmp_path, flags, told):
+def test_an_unreachable_cluster_gets_one_line(tmp_path, flags, told):
     make_videos(tmp_path / "videos", 1, frames=12)
     ran = script("extract_landmarks.py", "-i", tmp_path / "videos", *FLAGS, *flags)
     errors = ran.communicate()[1].splitlines()

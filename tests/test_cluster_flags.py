@@ -20,7 +20,7 @@ def test_flags_of_a_cluster_without_one_are_an_error(command, flags, told, capsy
     assert told in capsys.readouterr().err
 
 
-def test_a_cluster_s_gpus_are_asked_for_by_their_number(capsys):
+def test_gpus_of_a_cluster_are_requested_by_number(capsys):
     with pytest.raises(SystemExit):
         extract_landmarks.parse_arguments(["--ray", "--device", "cuda"])
     assert "--ray_gpus" in capsys.readouterr().err

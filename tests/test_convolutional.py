@@ -50,7 +50,7 @@ def test_the_bundled_networks_have_the_logits_that_keras_gives(stream, random):
         assert ours(values) == pytest.approx(fake_logits(model, values), abs=1e-5)
 
 
-def test_a_clip_has_one_answer_whatever_is_asked_beside_it(stored, random):
+def test_logits_of_a_clip_do_not_depend_on_its_batch(stored, random):
     stream = load_convolutional_stream(stored[1], 8, 2)
     values = random.normal(size=(40, 60, 136))
     alone = np.concatenate([stream(values[n : n + 1]) for n in range(40)])

@@ -87,7 +87,7 @@ def test_no_source_is_on_both_sides_of_a_fold(random):
     assert set(fold) == set(range(texture_stream.FOLDS))
 
 
-def test_the_third_stream_learns_what_tells_fakes_from_real_ones(random):
+def test_the_third_stream_learns_to_separate_fakes_from_real_tracks(random):
     pytest.importorskip("sklearn", reason="scikit-learn is missing: requirements-dev.txt")
     tracks, figures = some_tracks(random, 60)
     found = texture_stream.out_of_fold(tracks, figures)

@@ -32,7 +32,7 @@ def fitted(columns):
     return {"landmarks": rule(evidence, columns), "texture": rule(both, columns)}
 
 
-def test_the_manifest_decides_as_was_fitted(fitted):
+def test_the_manifest_holds_the_fitted_rules(fitted):
     for name, declared in read_manifest().sets[BUNDLED].rules.items():
         made, _ = fitted[name]
         assert declared.slopes == pytest.approx(made["slopes"], abs=0.002)
@@ -60,7 +60,7 @@ def test_few_real_tracks_of_any_length_are_called_fake(columns, fitted):
     assert f"{shares['all']['real called Fake']:.1%}".replace("%", " %") in CARD
 
 
-def test_no_document_names_another_share_of_wrong_accusations():
+def test_every_document_has_the_same_false_alarm_rate():
     security = (PROJECT / "SECURITY.md").read_text(encoding="utf-8")
     assert re.search(r"at most 3 % of real videos", security)
 
@@ -68,7 +68,7 @@ def test_no_document_names_another_share_of_wrong_accusations():
 @pytest.mark.parametrize(
     ("score", "fake", "share"), [(0.95, True, 0.005), (0.7, True, 0.1), (0.3, True, None)]
 )
-def test_a_score_is_weighed_by_how_many_others_had_it(score, fake, share):
+def test_strength_follows_the_share_of_the_other_class_with_such_a_score(score, fake, share):
     rule = DecisionRule((1.0,), 0, ((0, 0.3, 0.8),), None, ((0.66, 0.1), (0.93, 0.005)), ())
     assert rule.share_of_others(score, fake) == share
 
@@ -76,11 +76,11 @@ def test_a_score_is_weighed_by_how_many_others_had_it(score, fake, share):
 @pytest.mark.parametrize(
     ("share", "word"), [(0.005, "strong"), (0.01, "strong"), (0.03, "moderate"), (0.1, "weak")]
 )
-def test_the_rarer_such_a_score_is_among_others_the_stronger_is_the_evidence(share, word):
+def test_a_rarer_score_in_the_other_class_is_stronger_evidence(share, word):
     assert strength_of(share) == word and strength_of(None) is None
 
 
-def test_the_manifest_weighs_scores_as_was_measured(fitted):
+def test_the_manifest_holds_the_measured_strengths(fitted):
     for name, declared in read_manifest().sets[BUNDLED].rules.items():
         made, scores = fitted[name]
         assert [list(one) for one in declared.real_above] == made["real_above"]

@@ -26,7 +26,7 @@ def videos(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("landmark_detector", DETECTORS)
-def test_neither_workers_nor_order_change_a_byte(videos, tmp_path, landmark_detector):
+def test_results_do_not_depend_on_workers_or_order(videos, tmp_path, landmark_detector):
     written = []
     for run, workers in (("one", 1), ("two", 2)):
         (tmp_path / f"{run}.txt").write_text("".join(f"{video}\n" for video in videos))
@@ -43,7 +43,7 @@ def test_neither_workers_nor_order_change_a_byte(videos, tmp_path, landmark_dete
 
 
 @pytest.mark.slow
-def test_results_and_pages_are_the_same_whoever_does_the_work(videos, tmp_path):
+def test_results_and_pages_do_not_depend_on_the_executor(videos, tmp_path):
     """With one worker, two, four, on Ray, and run again where the landmarks are there already."""
     ways = {"one": (), "two": ("--workers", "2"), "four": ("--workers", "4"), "again": ()}
     if find_spec("ray"):

@@ -111,7 +111,7 @@ def test_a_full_disk_says_so_and_leaves_nothing(server, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_nobody_listening_is_an_input_error(server, tmp_path):
+def test_a_refused_connection_is_an_input_error(server, tmp_path):
     closed = model(server, "/file")
     server.shutdown()
     server.server_close()
@@ -119,7 +119,7 @@ def test_nobody_listening_is_an_input_error(server, tmp_path):
         fetch_file(closed, tmp_path / "g1.pth")
 
 
-def test_offline_never_asks(server, tmp_path, monkeypatch):
+def test_offline_opens_no_connection(server, tmp_path, monkeypatch):
     monkeypatch.setenv(downloads.OFFLINE, "1")
     with pytest.raises(InputError, match="forbids the network"):
         fetch_file(model(server, "/file"), tmp_path / "g1.pth")

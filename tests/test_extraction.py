@@ -66,7 +66,7 @@ def test_each_video_gets_a_log_line(monkeypatch, capsys, here, face_video):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_bad_videos_get_a_line_each_and_cost_no_other(
+def test_bad_videos_get_one_line_each_and_do_not_affect_others(
     monkeypatch, capsys, here, face_video, empty_video, workers
 ):
     folder = here / "videos"
@@ -124,7 +124,7 @@ def test_leading_frames_without_a_face_are_dropped(monkeypatch, capsys, here, fa
     assert track.header.segments == "7-26@0.280"
 
 
-def test_both_crops_can_be_had_and_differ(monkeypatch, capsys, here, face_video):
+def test_both_crop_modes_work_and_differ(monkeypatch, capsys, here, face_video):
     run(monkeypatch, capsys, "-i", face_video, "-o", "s")
     run(monkeypatch, capsys, "-i", face_video, "-o", "p", "--crop", "per-frame")
     stable, per_frame = (read_landmarks(here / x / "face.txt") for x in "sp")
@@ -154,7 +154,7 @@ def test_ctrl_c_leaves_no_partial_file_and_ends_in_130(here, face_frames, worker
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_costs_one_video_and_leaves_nothing(here, face_frames):
+def test_a_killed_worker_loses_one_video_and_leaves_no_partial_file(here, face_frames):
     for name in "abc":
         write_video(here / f"{name}.avi", face_frames * 20)
     script = str(PROJECT / "extract_landmarks.py")
@@ -195,7 +195,7 @@ def test_a_video_that_is_decoded_twice_gives_the_same_landmarks(
     assert (here / "once" / "face.txt").read_text() == (here / "twice" / "face.txt").read_text()
 
 
-def test_a_log_that_cannot_be_written_is_told_before_the_work(
+def test_a_log_that_cannot_be_written_is_reported_before_the_work(
     monkeypatch, capsys, here, face_video
 ):
     status, errors = run(monkeypatch, capsys, "-i", face_video, "-o", "out", "-l", here)

@@ -26,7 +26,7 @@ def test_a_crop_lies_in_the_frame(landmarks, width, height):
 
 
 @given(whole_landmarks)
-def test_landmarks_come_back_from_the_crop_within_its_rounding(landmarks):
+def test_landmarks_survive_the_crop_within_its_rounding(landmarks):
     box = CropBox(10, 20, 300)
     back = to_frame_pixels(to_crop_pixels(landmarks, box), box)
     assert np.abs(back - landmarks).max() <= 0.5 * 300 / 400 + 1e-9

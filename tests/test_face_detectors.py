@@ -115,7 +115,7 @@ def test_blazeface_finds_two_faces(blazeface, face_frames):
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
-def test_blazeface_tells_how_a_face_is_turned(blazeface, face_frames, turns):
+def test_blazeface_reports_the_roll_of_a_face(blazeface, face_frames, turns):
     turned = np.ascontiguousarray(np.rot90(face_frames[0], turns))
     (boxes,) = blazeface.detect([on_grey(turned, 40, 10, 400, 300)])
     expected = -turns * np.pi / 2  # counter-clockwise turns are negative as seen
@@ -134,7 +134,7 @@ def test_both_sets_of_blazeface_weights_find_the_same_box(blazeface, face_frames
     st.integers(1, 3), st.integers(2, 60), st.integers(2, 60),
     st.tuples(*[st.floats(0, 1)] * 4),
 )  # fmt: skip
-def test_a_box_is_turned_back_to_where_it_lies(turns, height, width, shares):
+def test_a_box_is_rotated_back_to_the_frame(turns, height, width, shares):
     frame = np.arange(height * width).reshape(height, width)
     turned = np.rot90(frame, turns)
     rows, columns = turned.shape
@@ -157,7 +157,7 @@ def test_a_regression_of_zero_is_the_anchor_itself():
     assert decode(np.zeros((1, 4)), np.array([[50.0, 40, 20, 10]])).tolist() == [[40, 35, 60, 45]]
 
 
-def test_of_overlapping_boxes_the_surest_is_kept():
+def test_of_overlapping_boxes_the_most_confident_is_kept():
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60.0]])
     kept = suppress(boxes, np.array([0.7, 0.9, 0.6]), RetinaFaceSettings())
     assert kept[:, 4].tolist() == [0.9, 0.6]
@@ -224,7 +224,7 @@ assert boxes.shape == (2, 630, 4) and scores.shape == (2, 630), boxes.shape
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_a_torchvision_that_does_not_match_is_told(monkeypatch, tmp_path):
+def test_a_torchvision_that_does_not_match_is_reported(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "torchvision.models", None)  # its import now fails
     settings = RetinaFaceSettings("Resnet50_Final.pth", "resnet50")
     with pytest.raises(InputError, match="needs a torchvision that matches torch"):

@@ -32,7 +32,7 @@ def test_faces_are_those_cut_from_the_frames(track, stable):
             assert (face == cut_face(frame, box)).all()
 
 
-def test_runs_are_kept_apart_and_from_any_frame(track):
+def test_tracklets_are_kept_apart_and_start_at_any_frame(track):
     frames, landmarks = track
     boxes = video_crops(landmarks, 320, 240, True)
     with FaceSpool() as spool:
@@ -46,7 +46,7 @@ def test_runs_are_kept_apart_and_from_any_frame(track):
             assert (face == cut_face(frame[::-1], box)).all()
 
 
-def test_a_crop_that_reaches_beyond_what_was_kept_is_told(track):
+def test_a_crop_beyond_what_was_kept_is_reported(track):
     frames, landmarks = track
     with FaceSpool() as spool:
         spool.add(7, frames[0], landmarks[0])

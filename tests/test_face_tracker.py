@@ -69,7 +69,7 @@ def tracked(tracker: FaceTracker, frames: int) -> list[dict[int, float]]:
     ]
 
 
-def test_every_face_is_followed_the_largest_first():
+def test_every_face_is_tracked_the_largest_first():
     faces = ScriptedFaces(
         [box(100, 200, 80), box(400, 200, 120)], [box(405, 200, 118), box(102, 200, 81)]
     )
@@ -77,7 +77,7 @@ def test_every_face_is_followed_the_largest_first():
     assert seen == [{0: 400, 1: 100}, {0: 405, 1: 102}]
 
 
-def test_somebody_elsewhere_is_another_run():
+def test_a_face_elsewhere_is_another_tracklet():
     faces = ScriptedFaces([box(400, 200)], [box(100, 200)], [box(402, 200), box(100, 200)])
     assert tracked(FaceTracker(faces, ScriptedLandmarks()), 3) == [
         {0: 400},
@@ -86,7 +86,7 @@ def test_somebody_elsewhere_is_another_run():
     ]
 
 
-def test_boxes_go_to_faces_so_that_all_overlap_most():
+def test_boxes_are_assigned_to_maximise_the_total_overlap():
     last = np.array([box(100, 100)[:4], box(140, 100)[:4]])
     found = np.array([box(120, 100), box(170, 100)])
     assert assign(last, found) == [0, 1]
@@ -94,11 +94,11 @@ def test_boxes_go_to_faces_so_that_all_overlap_most():
     assert assign(last[:0], found) == []
 
 
-def test_a_box_that_hardly_overlaps_is_nobodys():
+def test_a_box_that_hardly_overlaps_is_not_assigned():
     assert assign(np.array([box(100, 100)[:4]]), np.array([box(198, 100)])) == [None]
 
 
-def test_after_a_cut_all_runs_are_new():
+def test_after_a_cut_all_tracklets_are_new():
     faces = ScriptedFaces([box(200, 200)], [box(200, 200)])
     tracker = FaceTracker(faces, ScriptedLandmarks(detect_every=5))
     assert tracked(tracker, 1) == [{0: 200}]
@@ -126,7 +126,7 @@ def test_the_detector_rests_between_its_frames():
     assert faces.asked == 3
 
 
-def test_a_lost_face_is_looked_for_on_every_frame():
+def test_a_lost_face_is_searched_for_on_every_frame():
     faces = ScriptedFaces([box(200, 200)], *[[]] * 3, [box(200, 200)], [box(200, 200)])
     landmarks = ScriptedLandmarks(detect_every=2)
     tracker = FaceTracker(faces, landmarks)
@@ -137,7 +137,7 @@ def test_a_lost_face_is_looked_for_on_every_frame():
     assert tracked(tracker, 2) == [{}, {0: 200}]
 
 
-def test_a_face_that_is_lost_for_a_fifth_of_a_second_is_the_same_run():
+def test_a_face_lost_for_a_fifth_of_a_second_keeps_its_tracklet():
     def last_of(gap: int) -> dict[int, float]:
         landmarks = ScriptedLandmarks()
         tracker = FaceTracker(ScriptedFaces(*[[box(200, 200)]] * (gap + 2)), landmarks, fps=25)
@@ -151,7 +151,7 @@ def test_a_face_that_is_lost_for_a_fifth_of_a_second_is_the_same_run():
     assert 0 not in last_of(gap=6)
 
 
-def test_of_two_runs_on_one_face_one_ends():
+def test_of_two_tracklets_on_one_face_one_ends():
     faces = ScriptedFaces(
         [box(200, 200), box(320, 200)],
         [box(240, 200), box(290, 200)],
@@ -183,7 +183,7 @@ def test_the_users_period_wins():
     assert faces.asked == 4
 
 
-def test_a_batch_is_followed_like_single_frames():
+def test_a_batch_is_tracked_like_single_frames():
     script = [[box(200 + 3 * index, 200)] for index in range(6)]
     single = tracked(FaceTracker(ScriptedFaces(*script), ScriptedLandmarks()), 6)
     batched = FaceTracker(ScriptedFaces(*script), ScriptedLandmarks()).track([FRAME] * 6)
@@ -203,7 +203,7 @@ def test_mirroring_twice_is_no_change():
     assert (mirrored[mirrored] == np.arange(68)).all()
 
 
-def test_no_more_faces_are_followed_than_asked_for():
+def test_no_more_faces_are_tracked_than_the_limit():
     boxes = [box(60 + 120 * number, 100, 100) for number in range(5)]
     for most in (2, 5):
         tracker = FaceTracker(ScriptedFaces([boxes]), ScriptedLandmarks(100), max_faces=most)

@@ -54,7 +54,7 @@ def extracted(monkeypatch, capsys, folder, frames, *flags) -> dict[str, dict[str
     return {path.name: read_landmarks(path).header for path in (folder / "out").glob("*.txt")}
 
 
-def test_two_people_get_a_file_each(monkeypatch, capsys, here, speaking):
+def test_two_people_get_one_file_each(monkeypatch, capsys, here, speaking):
     frames = [np.hstack([a, b]) for a, b in zip(speaking, speaking[::-1], strict=True)]
     headers = extracted(monkeypatch, capsys, here, frames)
     assert set(headers) == {"film.txt", "film.face2.txt"}
@@ -108,9 +108,7 @@ def test_the_same_person_elsewhere_after_a_cut_is_one_face(monkeypatch, capsys, 
     assert headers["film.txt"].format()["shots"] == "2"
 
 
-def test_who_leaves_and_returns_is_one_face_and_nothing_is_repeated(
-    monkeypatch, capsys, here, speaking
-):
+def test_a_person_who_leaves_and_returns_is_one_face(monkeypatch, capsys, here, speaking):
     empty = np.full((256, 640, 3), 90, np.uint8)
     frames = [beside(face, 10) for face in speaking[:30]]
     frames += [empty] * 8 + [beside(face, 10) for face in speaking[30:]]
@@ -137,14 +135,14 @@ def test_a_photograph_beside_a_speaker_is_no_face(
     assert headers["film.txt"].movement > 0.003
 
 
-def test_a_still_picture_is_told(monkeypatch, capsys, here, speaking):
+def test_a_still_picture_is_reported(monkeypatch, capsys, here, speaking):
     write_video(here / "still.avi", speaking[:1] * 50)
     status, errors = run(monkeypatch, capsys, "-i", "still.avi", "-o", "out")
     assert status == 0 and "this is a still picture" in errors
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
-def test_a_face_that_is_turned_is_turned_upright(monkeypatch, capsys, here, speaking, turns):
+def test_a_turned_face_is_rotated_upright(monkeypatch, capsys, here, speaking, turns):
     write_video(here / "upright.avi", speaking)
     write_video(here / "turned.avi", [np.ascontiguousarray(np.rot90(f, turns)) for f in speaking])
     run(monkeypatch, capsys, "-i", "upright.avi", "turned.avi", "-o", "out")
@@ -185,7 +183,7 @@ def test_lists_sequences_and_folders_below_are_inputs(monkeypatch, capsys, here,
 
 
 @pytest.mark.parametrize("where", ["opening", "decoding"])
-def test_a_video_that_hangs_is_given_up_and_costs_no_other(
+def test_a_video_that_hangs_is_given_up_without_affecting_others(
     monkeypatch, capsys, here, speaking, where
 ):
     for name in ("a", "b"):

@@ -16,7 +16,7 @@ def faults(tmp_path_factory) -> Faults:
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=lambda how: how.name)
-def test_a_run_that_is_ended_is_completed_by_the_next(faults, how, workers):
+def test_an_interrupted_run_is_completed_by_the_next(faults, how, workers):
     hit, wrong = faults.ended(how, 128 + how, "--workers", workers)
     assert hit and wrong == []
 

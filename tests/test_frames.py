@@ -78,7 +78,7 @@ def with_matrix(source, target, a, b, c, d):
     return target
 
 
-def test_a_video_tells_what_it_is(tmp_path):
+def test_a_video_exposes_its_properties(tmp_path):
     path = write(tmp_path / "a.mp4", [corners()] * 10, fps=30)
     with Video(path) as video:
         assert (video.path, video.fps, video.frame_count_hint) == (path, 30, 10)

@@ -186,7 +186,7 @@ def valid_files(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["landmarks", "OpenFace", "npz", "manifest", "task", "h5", "pth"])
-def test_what_is_mutated_is_read_or_refused(tmp_path, valid_files, name):
+def test_mutated_files_are_read_or_refused(tmp_path, valid_files, name):
     """A short form of `python -m benchmarks.fuzz`."""
     if name != "pth":  # a state of other layers: it is unpacked, then refused
         valid_files[name].read(_written(tmp_path, valid_files[name]))

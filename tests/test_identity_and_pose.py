@@ -31,23 +31,23 @@ def near(embedding: np.ndarray, random) -> np.ndarray:
     return embedding + random.normal(0, 0.01, 128)
 
 
-def test_runs_of_one_person_are_joined_across_cuts(random):
+def test_tracklets_of_one_person_are_joined_across_cuts(random):
     means = [near(person(n), random) for n in (0, 1, 0, 2, 1)]
     spans = [(10 * n, 10 * n + 9) for n in range(5)]
     assert sorted(cluster_identities(means, spans)) == [[0, 2], [1, 4], [3]]
 
 
-def test_who_is_seen_twice_at_one_time_is_two_people(random):
+def test_tracklets_at_the_same_time_are_different_people(random):
     means = [near(person(0), random) for _ in range(3)]
     joined = cluster_identities(means, [(0, 50), (0, 50), (60, 90)])
     assert sorted(map(len, joined)) == [1, 2]
 
 
-def test_a_run_that_nobody_looked_at_stays_alone(random):
+def test_a_tracklet_without_samples_stays_alone(random):
     assert len(cluster_identities([None, person(0), None], [(0, 1), (2, 3), (4, 5)])) == 3
 
 
-def test_a_run_that_goes_over_to_another_person_is_split(random):
+def test_a_tracklet_that_switches_person_is_split(random):
     first, second = ([near(person(n), random) for _ in range(4)] for n in (0, 1))
     assert find_identity_change([*first, *second]) == 4
     assert find_identity_change(first) is None and find_identity_change([]) is None
@@ -71,7 +71,7 @@ def found(segments: list[Segment], samples: dict[int, TrackletSamples]) -> Video
     return VideoFaces(segments, samples, frames, 1, 25.0, 1000, 500)
 
 
-def test_the_main_face_is_who_is_seen_longest_and_largest():
+def test_the_main_face_has_the_largest_area_over_time():
     intro = segment(0, np.zeros(12), 0, size=120)
     speaker = segment(12, np.full(100, 400.0), 1)
     samples = {0: TrackletSamples([2], [], [person(0)]), 1: TrackletSamples([2], [], [person(1)])}
@@ -125,14 +125,14 @@ def test_a_photograph_that_is_filmed_by_hand_is_not_the_main_face_and_no_other(r
     assert reason_left_out(main) is None and reason_left_out(other) is not None
 
 
-def test_a_face_in_shots_too_short_to_tell_is_worth_a_file(random):
+def test_a_face_too_short_for_the_liveness_test_gets_a_file(random):
     parts = [segment(60 * number, np.zeros(40), number) for number in range(3)]
     for part in parts:
         part.landmarks[:] = part.landmarks[0] + random.normal(0, 0.5, part.landmarks.shape)
     assert reason_left_out(FaceTrack(tuple(parts), 1000, 500)) is None
 
 
-def test_a_run_of_two_people_becomes_two_faces(random):
+def test_a_tracklet_of_two_people_becomes_two_faces(random):
     walk = np.concatenate([np.linspace(0, 200, 60), np.linspace(240, 0, 60)])
     embeddings = [near(person(n), random) for n in (0, 0, 1, 1)]
     samples = {0: TrackletSamples([10, 45, 75, 110], [], embeddings)}
@@ -158,7 +158,7 @@ def sample_landmarks(face_frames):
     return mesh.detect(face_frames[:1], [place])[0].landmarks
 
 
-def test_one_face_embeds_alike_wherever_it_is(embedder, face_frames, sample_landmarks):
+def test_an_embedding_does_not_depend_on_the_faces_place(embedder, face_frames, sample_landmarks):
     corner = np.array([200, 100])
     elsewhere = np.zeros((400, 500, 3), np.uint8)
     elsewhere[100:356, 200:456] = face_frames[0]
@@ -167,7 +167,7 @@ def test_one_face_embeds_alike_wherever_it_is(embedder, face_frames, sample_land
     assert here.shape == (128,) and np.linalg.norm(here - there) < 0.1
 
 
-def test_a_video_of_one_run_is_not_embedded(face_frames, sample_landmarks):
+def test_a_video_of_one_tracklet_is_not_embedded(face_frames, sample_landmarks):
     class Counting:
         def __init__(self) -> None:
             self.embedded = 0

@@ -129,7 +129,7 @@ def test_the_whole_path_runs_with_random_fan_weights(
 
 
 @pytest.mark.parametrize("name", ["blazeface", "retinaface"])
-def test_dlibs_predictor_agrees_whichever_detector_found_the_box(name, face_frames):
+def test_dlibs_predictor_agrees_across_face_detectors(name, face_frames):
     predictor = make_landmark_detector("dlib")
 
     def landmarks(detector) -> np.ndarray:
@@ -160,7 +160,7 @@ def test_the_defaults_fall_back_to_mediapipe_with_one_notice(empty_cache):
     assert "2DFAN4-11f355bf06.pth.tar" in notice and "python -m utils.weights fan" in notice
 
 
-def test_a_detector_that_was_asked_for_is_an_error_where_it_cannot_be_had(empty_cache, tmp_path):
+def test_a_requested_detector_that_is_not_available_is_an_error(empty_cache, tmp_path):
     for face, landmarks in (("retinaface", "dlib"), ("dlib", "fan")):
         with pytest.raises(InputError, match="by hand from https://") as caught:
             choose(face, landmarks)
@@ -173,7 +173,7 @@ def test_without_the_package_mediapipe_says_how_to_get_it(empty_cache, monkeypat
         choose("blazeface", "mediapipe")
 
 
-def test_what_packages_carry_asks_for_nothing(empty_cache):
+def test_models_inside_packages_need_no_download(empty_cache):
     for names in (("dlib", "dlib"), ("blazeface", "mediapipe")):
         assert choose(*names) == (names, [])
 
@@ -185,7 +185,7 @@ def test_fan_on_a_cpu_is_hinted_at():
     assert choose_device("auto", ("dlib", "dlib"), said.append) == "cpu" and len(said) == 1
 
 
-def test_pytorch_is_not_asked_of_a_gpu_that_nothing_would_use(empty_cache, monkeypatch):
+def test_pytorch_is_not_imported_to_look_for_an_unused_gpu(empty_cache, monkeypatch):
     monkeypatch.setattr(detector_choice, "_cuda_or_cpu", lambda: pytest.fail("was asked"))
     assert choose_device("auto", ("blazeface", "mediapipe"), print) == "cpu"
 
@@ -204,7 +204,7 @@ def test_cuda_without_a_device_is_an_error():
 
 
 @pytest.mark.slow
-def test_fan_says_the_same_on_any_number_of_threads(random_fan, face_frames):
+def test_fan_does_not_depend_on_the_number_of_threads(random_fan, face_frames):
     """`--workers` deals out threads. Some processors add up in another order with another number:
     what differs then must be far from what tells two neighbouring cells apart."""
     threads, said = torch.get_num_threads(), []
@@ -231,7 +231,7 @@ def test_a_decoder_takes_turns_only_where_there_is_nothing_but_one_core():
     assert not Cores(2).single and not Cores(1, gpu=True).single
 
 
-def test_the_mesh_is_the_same_on_however_many_cores_are_free(face_frames):
+def test_the_mesh_does_not_depend_on_the_number_of_free_cores(face_frames):
     cores = Cores(4)
     mesh = make_landmark_detector("mediapipe", cores=cores)
     box = make_face_detector("blazeface").detect(face_frames[:1])[0][0]
@@ -244,7 +244,7 @@ def test_the_mesh_is_the_same_on_however_many_cores_are_free(face_frames):
 
 @pytest.mark.parametrize("size", [110, 256])
 @pytest.mark.parametrize("turns", range(4))
-def test_the_mesh_tells_which_way_up_a_face_is(face_frames, size, turns):
+def test_the_mesh_decides_which_way_up_a_face_is(face_frames, size, turns):
     frame = np.full((540, 1280, 3), 128, np.uint8)
     face = np.rot90(cv2.resize(face_frames[0], (size, size), interpolation=cv2.INTER_AREA), turns)
     frame[100 : 100 + size, 600 : 600 + size] = face

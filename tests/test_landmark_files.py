@@ -18,7 +18,7 @@ numbers = st.floats(-2, 2, allow_nan=False)
     hnp.arrays(np.float64, st.tuples(st.integers(1, 4), st.just(68), st.just(2)), elements=numbers),
     st.dictionaries(st.sampled_from(["video", "crop", "note"]), st.text(max_size=30), max_size=3),
 )
-def test_what_is_written_is_read_again(tmp_path_factory, landmarks, header):
+def test_written_landmarks_are_read_back(tmp_path_factory, landmarks, header):
     path = tmp_path_factory.mktemp("files") / "face.txt"
     landmarks = landmarks.copy()
     landmarks[:, :2] = (-1, -2), (1, 2)  # a face has an extent
@@ -150,7 +150,7 @@ def test_a_face_that_collapses_to_a_point_is_refused_with_its_frame(
         ("shot_times", "0.0 later"),
     ],
 )
-def test_a_header_value_that_cannot_be_read_counts_as_not_told(key, value):
+def test_a_header_value_that_cannot_be_read_counts_as_missing(key, value):
     header = LandmarkHeader.parse({key: value, "width": "640"})
     assert getattr(header, key) is None and header.width == 640
     assert header.format()[key] == value  # and is not lost when the file is written again

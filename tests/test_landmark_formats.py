@@ -23,7 +23,7 @@ def test_aligning_twice_changes_nothing(seed):
 
 
 @given(st.integers(0, 10_000), st.floats(0.1, 9), st.floats(-3, 3), st.floats(-5, 5))
-def test_alignment_forgets_turn_scale_and_place(seed, scale, angle, shift):
+def test_alignment_removes_rotation_scale_and_position(seed, scale, angle, shift):
     turn = scale * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     landmarks = faces(seed)
     assert np.allclose(align(landmarks @ turn + shift), align(landmarks), atol=1e-6)
@@ -39,7 +39,7 @@ def test_a_frame_whose_eyes_coincide_becomes_nan():
     assert np.isnan(align(np.zeros((1, 68, 2)))).all()
 
 
-def test_the_formats_are_told_apart_by_geometry():
+def test_the_format_is_recognised_by_geometry():
     assert detect_format(faces(2)) == NORMALIZED
     assert detect_format(np.round(align(faces(2)), 5)) == ALIGNED
 

@@ -34,7 +34,7 @@ def test_an_unknown_protocol_is_refused_in_a_line():
         location("nowhere://bucket")
 
 
-def test_what_is_fetched_has_its_name_and_goes_when_it_was_used(bucket):
+def test_a_fetched_copy_keeps_its_name_and_is_removed_after_use(bucket):
     (bucket / "face.txt").write_text("# format: aligned\n")
     with local_copy(bucket / "face.txt") as copy:
         assert copy.name == "face.txt" and copy.read_text() == "# format: aligned\n"

@@ -84,7 +84,7 @@ def test_a_similarity_is_found_again(angle, scale, shift):
     assert np.allclose(shape @ matrix + offset, moved, atol=1e-6)
 
 
-def test_shapes_know_no_place_size_or_roll(wandering_landmarks):
+def test_shapes_have_no_position_size_or_roll(wandering_landmarks):
     turned = wandering_landmarks[:20] @ np.array([[0.6, 0.8], [-0.8, 0.6]]) * 40 + (300, 200)
     straight = shapes(wandering_landmarks[:20])
     assert np.allclose(
@@ -110,7 +110,7 @@ def test_a_video_is_played_there_and_back():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_makes_each_frame_anew(kind, clip, random):
+def test_every_kind_generates_each_frame_independently(kind, clip, random):
     made = list(KINDS[kind](clip, clip, random))
     assert [frame.shape for frame in made] == [(120, 140, 3)] * 20
     middle = slice(45, 95), slice(50, 90)

@@ -38,7 +38,7 @@ def test_a_face_as_it_is_is_plainly_visible(face_frames, placed):
     assert (model.covered(patch) < 0.5).all()
 
 
-def test_a_mask_is_told_in_the_header(face_frames, placed, tmp_path):
+def test_a_mask_is_reported_in_the_header(face_frames, placed, tmp_path):
     frames = []
     for number, frame in enumerate(face_frames):
         points = placed[number]
@@ -48,7 +48,7 @@ def test_a_mask_is_told_in_the_header(face_frames, placed, tmp_path):
     assert header.covered_mouth > 0.9
 
 
-def test_a_bar_over_the_eyes_is_told_in_the_header(face_frames, placed, tmp_path):
+def test_a_bar_over_the_eyes_is_reported_in_the_header(face_frames, placed, tmp_path):
     frames = []
     for number, frame in enumerate(face_frames):
         low, high = placed[number][36:48].min(axis=0), placed[number][36:48].max(axis=0)
@@ -97,7 +97,7 @@ def test_an_outline_is_filled_to_its_area():
     assert filled(ellipse(28, 28, 10, 6)).sum() == pytest.approx(np.pi * 60, rel=0.03)
 
 
-def test_training_tells_what_is_covered(random, capsys):
+def test_training_separates_covered_from_visible_regions(random, capsys):
     pytest.importorskip("sklearn", reason="scikit-learn is missing: requirements-dev.txt")
     clean, covered = random.normal(0, 1, (60, 5)), random.normal(3, 1, (60, 5))
     kinds, folds = np.array(["mask", "hand"] * 30), np.arange(60) % 3

@@ -66,7 +66,7 @@ def test_precomputed_landmarks_are_calibrated(tmp_path, face_video, landmarks, s
 
 @pytest.mark.parametrize("crop", ["stable", "per-frame"])
 @pytest.mark.parametrize("track", ["dfo_fake_gaps", "dfo_real_clean"])
-def test_the_golden_tracks_go_through_this_door(tmp_path, track, crop):
+def test_the_golden_tracks_are_reproduced_from_precomputed_landmarks(tmp_path, track, crop):
     raw = reference("golden", f"{track}_raw.npz")
     golden = np.loadtxt(reference("golden", f"{track}_{crop.replace('-', '')}.txt"))
     video = reference("videos", f"{track.rsplit('_', 1)[0]}.mp4")

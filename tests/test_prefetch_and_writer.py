@@ -55,7 +55,7 @@ def test_prefetch_works_in_bursts():
     assert {so_far for _, so_far in taken} == {8, 15, 22, 29, 36, 40}  # when one is left
 
 
-def test_cores_are_told_when_the_thread_works():
+def test_cores_are_notified_when_the_thread_works():
     cores, seen = Cores(2), []
 
     def watched():
@@ -101,14 +101,14 @@ def test_the_time_is_that_of_one_item(cores):
         assert list(items) == list(range(6))
 
 
-def test_an_item_that_is_used_is_held_by_nobody_else():
+def test_an_item_in_use_is_not_referenced_by_prefetch():
     with Prefetch((np.zeros(3) for _ in range(5)), ahead=5) as items:
         time.sleep(0.1)
         item = next(items)
         assert sys.getrefcount(item) == 2  # of this test, and of the call
 
 
-def test_what_does_not_come_in_time_is_an_input_error():
+def test_an_item_that_takes_too_long_is_an_input_error():
     def hanging():
         yield 1
         time.sleep(5)

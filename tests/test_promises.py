@@ -306,7 +306,7 @@ def test_links_and_folders_are_counted_as_what_they_are(tmp_path):
     assert lines == [f"{tmp_path}: 1 links that lead nowhere skipped"]
 
 
-def test_linked_folders_are_told_where_folders_below_are_searched(tmp_path):
+def test_linked_folders_are_reported_in_a_recursive_search(tmp_path):
     (tmp_path / "in" / "below").mkdir(parents=True)
     (tmp_path / "in" / "below" / "a.mp4").touch()
     (tmp_path / "in" / "linked").symlink_to(tmp_path / "in" / "below")
@@ -318,7 +318,7 @@ def test_linked_folders_are_told_where_folders_below_are_searched(tmp_path):
     assert len(lines) == 1 and "1 linked folders not searched" in lines[0]
 
 
-def test_a_live_stream_is_told_what_to_do():
+def test_a_live_stream_gets_advice():
     with pytest.raises(InputError, match="record it to a file"):
         location("rtsp://camera/stream")
 
@@ -409,7 +409,7 @@ def test_a_writer_whose_end_fails_leaves_no_other_open():
     assert closed == [False]
 
 
-def test_nothing_is_said_on_stdout_where_stderr_is_closed(tmp_path):
+def test_nothing_is_printed_to_stdout_where_stderr_is_closed(tmp_path):
     command = f"{sys.executable} {PROJECT}/classify.py -i nonsense.txt 2>&-"
     done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""
@@ -430,7 +430,7 @@ def hang(_: object) -> None:
     threading.Event().wait(60)
 
 
-def test_a_decoder_that_crashes_costs_no_more_than_its_pictures():
+def test_a_decoder_that_crashes_loses_only_its_pictures():
     with pytest.raises(InputError, match="ended its process"):
         run_apart(crash, 1)
 

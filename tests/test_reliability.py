@@ -11,7 +11,7 @@ def weights(**declared) -> WeightSet:
     return WeightSet("w", "any", 60, "convolutional", (), **declared)
 
 
-def test_what_a_header_tells_is_measured():
+def test_measurements_come_from_the_header():
     header = {
         "eye_pixels": "41.5", "fps": "29.97", "frames": "200", "frames_with_face": "150",
         "yaw": "-50 -40 -20", "movement": "0.01",
@@ -29,7 +29,7 @@ def test_no_header_is_too_odd(header):
 
 
 @pytest.mark.parametrize("value", ["0", "-5", "nan", "inf", "1e300", "x", ""])
-def test_a_frame_rate_that_cannot_be_is_not_measured(value):
+def test_an_impossible_frame_rate_is_not_measured(value):
     assert "fps" not in header_measurements(LandmarkHeader.parse({"fps": value}))
 
 
@@ -64,5 +64,5 @@ def test_a_fake_by_one_stream_alone_does_not_decide(of_streams):
     assert "streams disagree" in reason and "0.62 by" in reason and "0.95 by" in reason
 
 
-def test_a_real_face_needs_the_word_of_both_streams_together_only():
+def test_real_needs_both_streams_together_only():
     assert abstain_reasons(0.2, (0.1, 0.4), weights(unclear=(0.3, 0.7))) == []

@@ -141,7 +141,7 @@ def test_json_and_json_lines_keep_the_schema(monkeypatch, capsys, tmp_path):
     assert lines == content["videos"]
 
 
-def test_json_lines_on_stdout_take_the_place_of_the_lines_for_people(monkeypatch, capsys):
+def test_json_lines_on_stdout_replace_the_plain_lines(monkeypatch, capsys):
     _, lines, _ = run(monkeypatch, capsys, "-i", PROJECT / "landmarks", "--jsonl", "-")
     assert [json.loads(line)["name"] for line in lines] == ["sample_fake.txt", "sample_real.txt"]
 
@@ -243,7 +243,7 @@ def clips(*scores: float) -> list[ClipScore]:
     return [ClipScore(60 * n, 60 * n + 60, 2.0 * n, s, s, s) for n, s in enumerate(scores)]
 
 
-def test_a_stream_is_told_by_its_most_suspicious_clip():
+def test_a_stream_is_described_by_its_most_suspicious_clip():
     said = describe_stream("g1", clips(0.2, 0.9, 0.4))
     assert "1 of 3" in said and "00:02" in said and "0.90" in said
 
@@ -271,7 +271,7 @@ def test_a_page_runs_nothing_that_a_name_says(monkeypatch, capsys, tmp_path, ext
     assert any("<img src=x" in title for title in titles)  # text, as it is for a reader
 
 
-def test_a_page_tells_what_makes_a_verdict_unreliable(
+def test_a_page_says_what_makes_a_verdict_unreliable(
     monkeypatch, capsys, tmp_path, wandering_landmarks
 ):
     header = {"video": "small.mp4", "fps": "25", "eye_pixels": "20"}
@@ -303,7 +303,7 @@ def test_pictures_and_a_drawn_video_are_made_where_the_video_is(
         assert sum(1 for _ in drawn.frames()) > 5
 
 
-def test_a_video_that_is_not_found_is_told(monkeypatch, capsys, tmp_path, extracted):
+def test_a_video_that_is_not_found_is_reported(monkeypatch, capsys, tmp_path, extracted):
     monkeypatch.chdir(tmp_path)
     status, _, errors = run(monkeypatch, capsys, "-i", extracted, "-v")
     assert status == 0 and "is not found" in errors
@@ -359,7 +359,7 @@ def test_a_file_without_credentials_has_none():
     assert read_credentials(PROJECT / "input" / "sample_fake.mp4") is None
 
 
-def test_credentials_are_told_as_the_newest_manifest_claims():
+def test_credentials_are_those_of_the_newest_manifest():
     actions = [{"action": "c2pa.created", "digitalSourceType": "http://x/trainedAlgorithmicMedia"}]
     manifest = {
         "title": "a.mp4",
@@ -373,7 +373,7 @@ def test_credentials_are_told_as_the_newest_manifest_claims():
     assert found.state == "not checked" and _summary({}) is None
 
 
-def test_the_index_tells_the_reason_of_the_face_that_decides(tmp_path):
+def test_the_index_shows_the_reason_of_the_deciding_face(tmp_path):
     faces = [
         VideoResult("a.txt", tmp_path / "a.txt", "a.mp4", "1 of 2", label="Real", score=0.1),
         result("a.face2.txt", video="a.mp4", face="2 of 2", error="too few frames"),
@@ -388,7 +388,7 @@ def test_the_index_tells_the_reason_of_the_face_that_decides(tmp_path):
     assert ">why</td>" in index and "too few frames" not in index
 
 
-def test_the_index_tells_files_of_one_name_apart_by_their_folders(tmp_path):
+def test_the_index_shows_folders_of_files_with_the_same_name(tmp_path):
     weights = read_manifest().members("auto")[0]
     writer = PageWriter(tmp_path / "report", weights, VideoFinder([]))
     for folder in ("one", "two"):
@@ -456,7 +456,7 @@ def test_faces_of_a_video_stay_together_in_order():
     assert noted.names == ["a.txt", "a.face2.txt", "b.txt", "b.face2.txt"]
 
 
-def test_a_landmark_file_that_went_away_costs_its_curves_only(tmp_path, capsys):
+def test_a_missing_landmark_file_loses_only_its_curves(tmp_path, capsys):
     gone = tmp_path / "gone.txt"
     shutil.copy(PROJECT / "landmarks" / "sample_real.txt", gone)
     classifier = load_landmark_classifier("auto", PROJECT_WEIGHTS, None, None)

@@ -58,7 +58,7 @@ def test_the_index_is_filtered_by_label_and_by_name(browser, report):
     assert shown_names(browser) == ["sample_fake.mp4"]
 
 
-def test_the_timeline_is_told_to_pointer_and_keyboard(browser, report):
+def test_the_timeline_describes_clips_to_pointer_and_keyboard(browser, report):
     from selenium.webdriver import ActionChains, Keys
 
     browser.get((report / "sample_fake.html").as_uri())
@@ -215,7 +215,7 @@ def test_the_summary_is_copied_with_hash_version_date_and_caveat(browser, page, 
 
 @pytest.mark.parametrize("name", ["index.html", "sample_fake.html", "sample_real.html"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_that_bars_people(browser, report, name, scheme):
+def test_axe_finds_no_accessibility_violation(browser, report, name, scheme):
     features = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", features)
     browser.get((report / name).as_uri())

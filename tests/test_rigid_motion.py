@@ -63,13 +63,13 @@ def trembling_photograph(wandering_landmarks, random):
     return rigidly_moved(still + random.normal(0, 0.007 * eyes, still.shape), random)
 
 
-def test_a_photograph_that_is_filmed_by_hand_does_not_live(wandering_landmarks, random):
+def test_a_photograph_filmed_by_hand_is_not_live(wandering_landmarks, random):
     photograph = trembling_photograph(wandering_landmarks, random)
     assert nonrigid_motion(photograph) > 9 * STILL_THRESHOLD
     assert liveliness(photograph, 30) < LIVENESS_THRESHOLD / 2
 
 
-def test_a_mouth_that_opens_and_closes_lives(wandering_landmarks, random):
+def test_a_mouth_that_opens_and_closes_is_live(wandering_landmarks, random):
     speaker = trembling_photograph(wandering_landmarks, random)
     speaker[:, 48:, 1] += 0.05 * np.sin(np.arange(90) / 4)[:, None]
     assert liveliness(speaker, 30) > LIVENESS_THRESHOLD
@@ -83,7 +83,7 @@ def test_the_liveliest_seconds_count(wandering_landmarks, random):
     assert both > LIVENESS_THRESHOLD
 
 
-def test_less_than_two_seconds_are_too_short_to_tell_life(wandering_landmarks):
+def test_less_than_two_seconds_have_no_liveness(wandering_landmarks):
     assert liveliness(wandering_landmarks[:59], 30) is None
     assert liveliness(wandering_landmarks[:60], 30) is not None
 
@@ -115,7 +115,7 @@ def test_published_streams_read_files_as_they_are(random):
     assert stream_values("convolutional", "g2", clips).shape == (3, 29, 136)
 
 
-def test_fast_tracks_are_thinned_to_what_is_known():
+def test_fast_tracks_are_subsampled_to_a_known_rate():
     known = (24, 31)
     rates = (12, 25, 30, 44, 48, 50, 60, 120, 240, float("nan"))
     assert [frame_stride(fps, known) for fps in rates] == [1, 1, 1, 1, 2, 2, 2, 4, 9, 1]
@@ -138,7 +138,7 @@ def test_a_head_that_turns_moves_neither_mouth_nor_eyes(wandering_landmarks):
     assert speeds["head"].max() == pytest.approx(0.2 / 10 * 25, rel=0.1)
 
 
-def test_a_mouth_that_moves_alone_is_told_apart(wandering_landmarks):
+def test_a_mouth_that_moves_alone_is_measured_alone(wandering_landmarks):
     face = np.repeat(wandering_landmarks[:1].astype(np.float64), 100, axis=0)
     face[:, 48:, 1] += 0.02 * np.sin(np.arange(100) / 2)[:, None]
     speeds = region_speeds(face, 25)

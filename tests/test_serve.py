@@ -89,7 +89,7 @@ def test_the_report_is_a_page_that_allows_its_own_script(client):
     assert page.headers["content-security-policy"] == "frame-ancestors 'none'"
 
 
-def test_a_video_is_sent_in_a_form_and_deleted_when_it_was_judged(client, face_video, tmp_path):
+def test_a_video_sent_in_a_form_is_deleted_after_its_verdict(client, face_video, tmp_path):
     with face_video.open("rb") as video:
         answer = client.post("/api/jobs", files={"file": ("my clip.avi", video)})
     told = finished(client, answer.json())
@@ -98,7 +98,7 @@ def test_a_video_is_sent_in_a_form_and_deleted_when_it_was_judged(client, face_v
     assert not any("upload" in name for name in files_below(tmp_path / "jobs"))
 
 
-def test_a_file_that_is_no_video_is_told_in_one_line(client):
+def test_a_file_that_is_no_video_gets_one_line(client):
     told = finished(client, send(client, b"no video", "clip.mp4"))
     assert told["state"] == FAILED
     assert told["error"].startswith("clip.mp4: ") and "\n" not in told["error"]
@@ -168,7 +168,7 @@ def test_deleting_a_running_job_lets_the_next_one_start(client):
     assert finished(client, second)["state"] == DONE
 
 
-def test_a_worker_that_dies_costs_its_own_job_only(client):
+def test_a_worker_that_dies_loses_only_its_own_job(client):
     import psutil
 
     video = (PROJECT / "input" / "sample_real.mp4").read_bytes()
@@ -182,7 +182,7 @@ def test_a_worker_that_dies_costs_its_own_job_only(client):
     assert finished(client, second)["state"] == DONE
 
 
-def test_a_waiting_job_tells_how_many_are_before_it(client):
+def test_a_waiting_job_shows_its_place_in_the_queue(client):
     video = (PROJECT / "input" / "sample_real.mp4").read_bytes()
     jobs = [send(client, video, "long.mp4"), send(client), send(client)]
     told = [client.get(f"/api/jobs/{job['id']}").json() for job in jobs]
@@ -292,7 +292,7 @@ def test_the_page_names_no_outside_address(client):
         assert not re.search(r"https?://|//\w", client.get(page).text.replace("// ", ""))
 
 
-def test_an_unknown_address_is_told_as_json(client):
+def test_an_unknown_address_is_answered_in_json(client):
     assert client.get("/nothing").json() == {"error": "no such page"}
     assert client.put("/api/jobs").status_code == 405
 
@@ -324,7 +324,7 @@ def server(tmp_path):
         yield running
 
 
-def test_events_tell_of_a_job_from_its_upload_to_its_verdict(server):
+def test_events_report_a_job_from_its_upload_to_its_verdict(server):
     _, address = server
     with urllib.request.urlopen(f"{address}api/events", timeout=SECONDS) as events:
         data = LANDMARKS.read_bytes()

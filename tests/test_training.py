@@ -141,7 +141,7 @@ def test_a_batch_has_one_of_the_lengths(tracks, random):
     assert {sampler.draw(4, random).clips.shape[1] for _ in range(20)} == {30, 60}
 
 
-def test_sources_are_heard_by_a_power_of_their_groups(tracks, random):
+def test_sources_are_sampled_by_a_power_of_their_groups(tracks, random):
     """Source S0 has one real group, S9 four; at power 0.5 the ratio is two."""
     many = [replace(tracks[0], name=f"m{n}", group=f"m{n}", source="S9") for n in range(4)]
     for landmarks in (track.landmarks for track in many):
@@ -190,7 +190,7 @@ def test_a_saved_stream_reads_plain_values(tracks, clips, tmp_path, stream, emph
     assert said == pytest.approx(0.5 * trainer.logits(flat) - 0.25, abs=1e-4)
 
 
-def test_joined_streams_say_the_mean_of_what_each_says(clips, tmp_path):
+def test_joined_streams_average_their_outputs(clips, tmp_path):
     streams = [build_stream("convolutional", units=8) for _ in range(2)]
     join_streams(streams).save_weights(tmp_path / "g1.weights.h5")
     joined = build_stream("convolutional", units=8, networks=2)
@@ -201,7 +201,7 @@ def test_joined_streams_say_the_mean_of_what_each_says(clips, tmp_path):
     assert fake_logits(joined, flat) == pytest.approx(np.mean(each, axis=0), abs=1e-5)
 
 
-def test_training_learns_to_see_trembling(tracks, random):
+def test_training_learns_to_detect_jitter(tracks, random):
     config = CONFIG | SMALL | {"steps": 60, "units": 16, "clip_lengths": [30]}
     sampler = ClipSampler(tracks, config)
     trainer = StreamTrainer("g2", config, sampler)
@@ -316,7 +316,7 @@ def test_only_some_networks_learn_from_the_dataset_too(tracks):
     assert learned_by(network | {"dataset": False}, [], dataset) == dataset
 
 
-def test_a_dataset_that_no_network_learns_from_is_told_of(capsys, dataset):
+def test_an_unused_dataset_is_reported(capsys, dataset):
     read_dataset(dataset, {"networks": [{"seed": 7, "dataset": False}]})
     assert "not learned from" in capsys.readouterr().err
     read_dataset(dataset, {"networks": [{"seed": 7, "dataset": False}, {"seed": 11}]})
@@ -373,7 +373,7 @@ def test_a_fold_of_families_learns_nothing_of_what_it_measures(tracks):
 
 
 @pytest.mark.slow
-def test_cross_validation_writes_what_is_said_of_each_track(
+def test_cross_validation_writes_the_scores_of_each_track(
     monkeypatch, tmp_path, small_config, tracks
 ):
     monkeypatch.setattr(cross_validate, "read_archives", lambda folder: tracks)
@@ -399,7 +399,7 @@ class RunHere:
         return self.results or [(job, work(job)) for job in jobs]
 
 
-def test_a_training_that_kills_its_process_is_told_of(monkeypatch, tmp_path):
+def test_a_training_that_kills_its_process_is_reported(monkeypatch, tmp_path):
     died = [((None, tmp_path / "g2_fold0_seed7.npz"), WorkerDied("SIGKILL, out of memory?"))]
     monkeypatch.setattr(cross_validate, "WorkerProcesses", lambda workers: RunHere(died))
     with pytest.raises(InputError, match=r"g2_fold0_seed7: its training ended .*out of memory"):
@@ -440,7 +440,7 @@ def test_the_scale_calls_few_real_tracks_fake(random):
     assert decided.mean() > 0.3
 
 
-def test_scores_claim_less_where_fewer_groups_speak_and_a_half_stays_a_half(random):
+def test_the_scale_shrinks_with_fewer_groups_and_keeps_one_half(random):
     fake = random.random(240) < 0.5
     of_group = np.repeat(random.normal(0, 1, 12), 20)
     evidence = 1.5 * fake + of_group + random.normal(0, 0.5, 240)
@@ -450,7 +450,7 @@ def test_scores_claim_less_where_fewer_groups_speak_and_a_half_stays_a_half(rand
     assert few.offset / few.slope == pytest.approx(many.offset / many.slope)
 
 
-def test_a_fake_has_to_be_one_by_either_stream():
+def test_a_fake_must_be_one_in_each_stream():
     tracks = scored([True] * 3, [3.0, 3.0, -3.0], ["g"] * 3, weaker=np.array([2.0, 0.0, -4.0]))
     called_fake, called_real = Scale(unclear=(0.3, 0.7)).labels(tracks)
     assert called_fake.tolist() == [True, False, False]
@@ -463,7 +463,7 @@ def test_without_a_band_everything_is_decided():
     assert called_fake.tolist() == [False, False, True] == (~called_real).tolist()
 
 
-def test_a_folders_files_tell_label_group_and_manipulation(tmp_path, wandering_landmarks):
+def test_label_group_and_manipulation_come_from_file_names(tmp_path, wandering_landmarks):
     track = LandmarkTrack(
         wandering_landmarks, "normalized", LandmarkHeader.parse({"fps": "30", "eye_pixels": "61.5"})
     )

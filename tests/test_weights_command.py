@@ -38,7 +38,7 @@ def test_a_damaged_set_is_called_so(monkeypatch, capsys, tmp_path):
     assert states["deeper"] == "damaged"
 
 
-def test_what_cannot_be_fetched_is_told(monkeypatch, capsys, tmp_path):
+def test_a_failed_fetch_is_reported(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     status, states, errors = run(monkeypatch, capsys, "deeper", "fan", "--model_weights", tmp_path)
     assert status == 1
@@ -46,6 +46,6 @@ def test_what_cannot_be_fetched_is_told(monkeypatch, capsys, tmp_path):
     assert "deeper/g1.h5 is missing" in errors and "2DFAN4" in errors
 
 
-def test_an_unknown_name_is_told(monkeypatch, capsys):
+def test_an_unknown_name_is_reported(monkeypatch, capsys):
     status, _, errors = run(monkeypatch, capsys, "nonsense")
     assert status == 1 and "unknown weight set 'nonsense'" in errors

@@ -33,7 +33,7 @@ FACE = VideoResult(
         ({"seconds": 30}, "another part"),
     ],
 )
-def test_an_unclear_face_is_told_what_a_better_copy_would_need(measured, word):
+def test_an_unclear_face_gets_advice_on_a_better_copy(measured, word):
     better, checks = next_steps(measured, BUNDLED_SET)
     assert len(better) == 1 and word in better[0] and checks
 
@@ -46,7 +46,7 @@ def test_every_range_of_the_bundled_set_has_its_advice():
         assert "another part" not in better[0], name
 
 
-def test_strong_evidence_fell_less_often_on_the_others_than_weak():
+def test_strong_evidence_is_rarer_in_the_other_class_than_weak():
     legend = strength_legend(BUNDLED_SET.rules["texture"])
     assert [(word, label) for word, label, *_ in legend] == [
         (word, label) for label in ("Fake", "Real") for word in ("strong", "moderate", "weak")
@@ -76,7 +76,7 @@ def test_the_summary_of_several_faces_names_each():
     assert "Face 1 of 2: Unclear" in told and "Face 2 of 2: Unclear" in told
 
 
-def test_a_fake_stands_beside_the_share_of_real_videos_that_were_called_so():
+def test_a_fake_is_shown_with_the_false_alarm_rate():
     told = describe_false_alarms(BUNDLED_SET.rules["texture"])
     share = BUNDLED_SET.rules["texture"].real_called_fake
     assert told.startswith(f"{100 * share:.1f} % of the real videos")

@@ -22,7 +22,7 @@ def square_or_die(number: int) -> int:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_job_that_kills_its_worker_costs_no_other(workers):
+def test_a_job_that_kills_its_worker_does_not_affect_others(workers):
     done = dict(WorkerProcesses(workers).run(square_or_die, [1, 2, 3, 4, 6]))
     assert done.pop(3) == WorkerDied("SIGSEGV")
     assert done == {1: 1, 2: 4, 4: 16, 6: 36}
@@ -41,7 +41,7 @@ def test_leaving_early_ends_the_workers():
     assert time.monotonic() - began < 10
 
 
-def test_how_a_worker_died_is_told_in_words():
+def test_how_a_worker_died_is_described():
     assert exit_reason(-9) == "SIGKILL, out of memory?" and exit_reason(3) == "exit status 3"
     assert exit_reason(-11) == "SIGSEGV"
 

@@ -26,8 +26,8 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "half the size": ("-crf", "20", "-vf", "scale=trunc(iw/4)*2:trunc(ih/4)*2"),
     "twice the size": ("-crf", "20", "-vf", "scale=iw*2:ih*2"),
     MIRRORED: ("-crf", "18", "-vf", "hflip"),
-    "25 frames a second": ("-crf", "18", "-vf", "fps=25"),
-    "30 frames a second": ("-crf", "18", "-vf", "fps=30"),
+    "25 frames per second": ("-crf", "18", "-vf", "fps=25"),
+    "30 frames per second": ("-crf", "18", "-vf", "fps=30"),
 }
 ORIGINAL, OTHER_DETECTOR = "original", "dlib's landmarks"
 

@@ -48,7 +48,7 @@ class LabelledTrack:
         source: the repository or data set that it comes from.
         dataset, manipulation: in its archive's words; `none` for a real one.
         detector: of the landmarks.
-        fps: frames a second.
+        fps: frames per second.
         eye_pixels: median distance between the eyes in the video, 0 where unknown.
     """
 

@@ -32,7 +32,7 @@ class FaceVideo:
         name: of the video.
         frames: uint8 (height, width, 3) BGR pictures, all of one size.
         landmarks: (frames, 68, 2) in their pixels, calibrated.
-        fps: frames a second.
+        fps: frames per second.
     """
 
     name: str

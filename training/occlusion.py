@@ -218,7 +218,7 @@ def foreign_on_eyes(patch: np.ndarray, other: np.ndarray, random: Random) -> np.
 
 COVERS: dict[str, tuple[Cover, ...]] = {
     "mouth": (mask, hand, caption, caption, microphone, foreign, bare_skin),
-    "eyes": (dark_glasses, bar, hand_on_eyes, caption_on_eyes, foreign_on_eyes),
+    "eyes": (dark_glasses, bar, hand_on_eyes, caption_on_eyes, caption_on_eyes, foreign_on_eyes),
 }
 
 

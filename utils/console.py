@@ -162,11 +162,19 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
     add_completion(parser)
 
 
+def positive_number(text: str) -> float:
+    """The value of a flag that must be more than 0. Raises ArgumentTypeError where it is not."""
+    number = float(text)
+    if not 0 < number < 1e4:
+        raise argparse.ArgumentTypeError(f"{text}: must be more than 0")
+    return number
+
+
 def add_max_megapixels(parser: argparse.ArgumentParser) -> None:
     """The limit on a frame's size, of both scripts that read videos."""
     parser.add_argument(
         "--max_megapixels",
-        type=float,
+        type=positive_number,
         default=MAX_MEGAPIXELS,
         metavar="M",
         help="refuse videos whose frames have more than M million pixels (default: %(default)g)",

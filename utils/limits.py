@@ -1,6 +1,6 @@
 """Limits on what is accepted, so that no input can exhaust the machine or end a run."""
 
-MIN_FPS, MAX_FPS = 0.1, 1000.0  # frames a second; anything else is no frame rate
+MIN_FPS, MAX_FPS = 0.1, 1000.0  # frames per second; anything else is no frame rate
 MAX_FACES = 16  # followed at the same time, unless the user says otherwise
 MAX_HEADER_NAME = 255  # characters of a video's name in a header
 MAX_MEGAPIXELS = 36.0  # of a frame as it is shown, unless the user says otherwise; 8K has 33

@@ -35,7 +35,7 @@ OTHERS_SCALE, OTHERS_MIN_PIXELS = 0.5, 320
 ROTATIONS = (2, 1, 3)  # quarter turns that are tried where no upright face is certain
 ROTATED_LEAD = 0.1  # by which a turned face must outscore an upright one
 
-# The anchors of the network's two maps: grid cells a side, anchors a cell.
+# The anchors of the network's two maps: grid cells per side, anchors per cell.
 ANCHOR_MAPS = ((16, 2), (8, 6))
 
 

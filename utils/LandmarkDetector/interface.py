@@ -53,7 +53,7 @@ class LandmarkDetector(Protocol):
     def detect(
         self, frames: Sequence[np.ndarray], rois: Sequence[np.ndarray]
     ) -> list[LandmarkDetection]:
-        """The landmarks of one face a frame.
+        """The landmarks of one face per frame.
 
         Args:
             frames: uint8 (H, W, 3) BGR each; one that shows several faces is given several times.

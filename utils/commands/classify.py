@@ -65,7 +65,7 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         type=location,
         metavar="PATH",
         help="videos, landmark files, folders or addresses (s3://bucket/folder) of either, or "
-        "@list.txt with one of these a line "
+        "@list.txt with one of these per line "
         "(default: ./landmarks and ./landmarks_new)",
     )
     add("inputs", nargs="*", type=location, metavar="FILE", help="the same as -i")

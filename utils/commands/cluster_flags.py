@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..console import notice
+from ..console import notice, positive_number
 
 if TYPE_CHECKING:
     from ..run.executor import Executor
@@ -25,20 +25,13 @@ def add_cluster_flags(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="work on a Ray cluster (auto, or host:port); without an address Ray is started here",
     )
-    add("--ray_cpus", type=_positive, metavar="N", help="CPUs a worker on the cluster (1)")
+    add("--ray_cpus", type=positive_number, metavar="N", help="CPUs per worker on the cluster (1)")
     add(
         "--ray_gpus",
-        type=_positive,
+        type=positive_number,
         metavar="N",
-        help="GPUs a worker on the cluster, as 1 or 0.25 (none: networks run on CPUs)",
+        help="GPUs per worker on the cluster, as 1 or 0.25 (none: networks run on CPUs)",
     )
-
-
-def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 1e4:
-        raise argparse.ArgumentTypeError(f"{text}: must be more than 0")
-    return number
 
 
 def check_cluster_flags(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:

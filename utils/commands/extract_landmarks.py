@@ -64,7 +64,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=location,
         help="folders of videos, video files, image sequences (frames/%%05d.png), addresses "
-        "(s3://bucket/folder), or @list.txt with one of these a line (default: input)",
+        "(s3://bucket/folder), or @list.txt with one of these per line (default: input)",
     )
     add("inputs", nargs="*", type=location, metavar="VIDEO", help="the same as -i")
     add(
@@ -167,7 +167,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="give a video up after so many seconds without a new frame; 0 waits for ever",
     )
-    add("--fps", type=float, default=25, help="frames a second of image sequences")
+    add("--fps", type=float, default=25, help="frames per second of image sequences")
     add_max_megapixels(parser)
     add("--recursive", action="store_true", help="search folders below the input folder too")
     add("--overwrite", action="store_true", help="extract again what has landmarks already")

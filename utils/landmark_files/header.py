@@ -64,7 +64,7 @@ class LandmarkHeader:
 
     Attributes:
         video: file name; video_bytes: its size, by which a rerun knows it again.
-        fps: frames a second; width, height: of its frames, pixels.
+        fps: frames per second; width, height: of its frames, pixels.
         video_frames: of the whole video; frames_lost: that were damaged.
         shot_times: seconds at which each shot begins; people: distinct ones found;
             left_out: how many of them have no file, and why.

@@ -88,7 +88,7 @@ def _read_values(path: Path) -> np.ndarray:
         raise InputError(f"{path}: holds no landmarks; extract them again")
     if values.shape[1] != VALUES_PER_FRAME:
         raise InputError(
-            f"{path}: {values.shape[1]} numbers a line where 68 landmarks make {VALUES_PER_FRAME}"
+            f"{path}: {values.shape[1]} numbers per line where 68 landmarks make {VALUES_PER_FRAME}"
         )
     broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if broken.size:

@@ -10,7 +10,7 @@ from ..rigid_motion import remove_rigid_motion
 from ..shared import LANDMARKS, STILL_THRESHOLD
 from ..weights.sets import CONVOLUTIONAL
 
-FAST = 45.0  # frames a second from which a track is subsampled
+FAST = 45.0  # frames per second from which a track is subsampled
 STILL_SECONDS = 1.0  # a still range of this length or more is left out
 MOVING_AVERAGE_FRAMES = 15  # window of the high-pass filter of g1, in frames
 
@@ -65,7 +65,7 @@ def frame_stride(fps: float, known: tuple[float, float]) -> int:
     """Every how many-th frame of a track is read, so that its rate comes near the known ones.
 
     Args:
-        fps: of the track; known: frames a second that the network knows, from and to.
+        fps: of the track; known: frames per second that the network knows, from and to.
     """
     if fps < FAST or not np.isfinite(fps):
         return 1

@@ -82,7 +82,8 @@ def gather_evidence(
     """Reads a video once.
 
     Args:
-        job: the video, its faces, its frames a second, and where its preview goes, if it gets one.
+        job: the video, its faces, its frames per second, and where its preview goes, if it gets
+            one.
 
     Raises:
         InputError: the video cannot be read.

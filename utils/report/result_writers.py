@@ -157,7 +157,7 @@ class JsonWriter:
 
 
 class JsonLinesWriter:
-    """A line a face as soon as it is known, each with the weights and the threshold; `-` is stdout.
+    """One line per face as soon as it is known, with the weights and the threshold; `-` is stdout.
 
     Raises:
         InputError: the file cannot be written.

@@ -77,7 +77,7 @@ def choose_device(
         if asked == "cuda" and device == "cpu":
             raise InputError("--device cuda: PyTorch finds no CUDA device; use --device cpu")
     if "fan" in detectors and device == "cpu":
-        notice("FAN manages about 2 frames a second on two CPU cores, --ld mediapipe over 100")
+        notice("FAN manages about 2 frames per second on two CPU cores, --ld mediapipe over 100")
     return device
 
 

@@ -27,7 +27,7 @@ class FaceClips:
     """The clips of a landmark file.
 
     Attributes:
-        fps: frames a second of what is read; still: frames in which nothing moves.
+        fps: frames per second of what is read; still: frames in which nothing moves.
         clips: one (frames, 136) float32 a clip.
         places: of each clip, first frame, frame after the last, and time.
         liveliness: of the liveliest part that is read, where one is long enough.

@@ -22,8 +22,8 @@ Item = TypeVar("Item")
 def short_switch_interval() -> Iterator[None]:
     """Lets the thread that decodes and the one that looks at pictures take turns sooner.
 
-    Each works a few milliseconds a frame, mostly in compiled code; when it comes back, Python lets
-    it wait for the other's turn to end, by default 5 milliseconds.
+    Each works a few milliseconds per frame, mostly in compiled code; when it comes back, Python
+    lets it wait for the other's turn to end, by default 5 milliseconds.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(TURN_SECONDS)

@@ -56,7 +56,7 @@ def texture_figures(rows: np.ndarray, fps: float) -> np.ndarray:
     Fields that mirror each other are averaged: a mirrored face has the same figures.
 
     Args:
-        rows: (frames, 49, 9) of a texture file, the clip's; fps: their frames a second.
+        rows: (frames, 49, 9) of a texture file, the clip's; fps: their frames per second.
     """
     values = {name: rows[..., index].astype(np.float32) for index, name in enumerate(MEASURES)}
     change, acceleration = values["change"], values["acceleration"]

@@ -19,7 +19,7 @@ FIELD_PIXELS = PATCH_PIXELS // GRID
 BLUR_SIGMA = 0.8  # pixels
 BAND_SIGMAS = (0.7, 1.4, 2.8)  # pixels
 UNCHANGED_LEVELS = 0.5  # grey levels
-FAST_FPS, USUAL_FPS = 45.0, 27.5  # frames a second; a faster video is compared at a stride
+FAST_FPS, USUAL_FPS = 45.0, 27.5  # frames per second; a faster video is compared at a stride
 _FLOOR = 1e-3  # square grey levels, below what eight bits can show
 
 

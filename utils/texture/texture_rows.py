@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-GRID = 7  # fields a side
+GRID = 7  # fields per side
 FIELDS = GRID * GRID
 # A row of a texture file holds these for each field; NaN where a frame before is missing.
 MEASURES = (

@@ -45,7 +45,7 @@ class VideoResult:
         score: what the label was decided on, by `--score`; mean: mean clip probability.
         family: the family of fakes with the most evidence, where the set has families.
         reasons: why it is `Unclear`.
-        fps: frames a second of what was read; frames: lines of the file.
+        fps: frames per second of what was read; frames: lines of the file.
         still: frames left out since nothing moves in them.
         liveliness: of the face (`utils.rigid_motion.liveliness`), in distances between the eyes;
             None where it is too short to measure.

@@ -29,7 +29,7 @@ _FAMILIES = {
 _BETTER_COPY = {
     "eye_pixels": "a larger face: a copy of higher resolution, or one that is not cropped",
     "seconds": "more seconds of this face without a cut",
-    "fps": "a copy at its first frame rate, 24 to 30 frames a second",
+    "fps": "a copy at its first frame rate, 24 to 30 frames per second",
     "share_of_frames": "a part in which the face is seen all the time",
     "score": "a part in which the face is plainly seen, in better light or focus",
     "yaw": "a part in which the face looks towards the camera",

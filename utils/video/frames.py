@@ -33,7 +33,7 @@ from .display import (
 from .file_types import DEFAULT_FPS, IMAGE_PATTERN, is_image_pattern
 from .pixels import PixelConverter, filter_chain
 
-# one picture a frame; frames that are not interlaced pass as they are
+# one picture per frame; frames that are not interlaced pass as they are
 DEINTERLACING = "bwdif", "mode=send_frame:deint=interlaced"
 # How files begin that are read as others: concat, HLS, DASH and IMF, SDP, ASX and PLS.
 PLAYLISTS = (b"ffconcat", b"#extm3u", b"<?xml", b"<mpd", b"v=0", b"<asx", b"[playlist]")
@@ -45,7 +45,7 @@ class Video:
 
     Args:
         path: a file, or an image sequence such as `frames/%05d.png`.
-        image_rate: frames a second of an image sequence.
+        image_rate: frames per second of an image sequence.
         threads: of the decoder; 0 is as many as it likes.
         max_megapixels: million pixels of a frame, at most.
 

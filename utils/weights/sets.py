@@ -93,7 +93,7 @@ class WeightSet:
         files: of streams g1 and g2.
         score: one of `utils.shared.SCORES`, what its videos are scored by unless the user says
             otherwise.
-        frame_rate: frames a second that it knows, from and to.
+        frame_rate: frames per second that it knows, from and to.
         unclear: scores from and to which it is wrong too often, of both streams together or, of
             what they call fake, of one; None: it has two labels.
         texture: the file of the third stream, or None where it has none.
