@@ -7,6 +7,7 @@ import pytest
 
 from utils.cores import Cores
 from utils.errors import InputError
+from utils.video import writer
 from utils.video.prefetch import Prefetch
 from utils.video.writer import VideoWriter
 
@@ -119,8 +120,22 @@ def test_an_item_that_takes_too_long_is_an_input_error():
             next(items)
 
 
+@pytest.mark.parametrize("method", ["__init__", "close"])
+def test_an_encoder_that_is_interrupted_leaves_no_file(tmp_path, monkeypatch, face_frames, method):
+    whole = getattr(writer._H264, method)
+
+    def interrupted(*given):
+        whole(*given)
+        raise SystemExit
+
+    monkeypatch.setattr(writer._H264, method, interrupted)
+    with pytest.raises(SystemExit), VideoWriter(tmp_path / "x.mp4", 25) as video:
+        video.write(face_frames[0])
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_writer_that_fails_leaves_no_file(tmp_path, face_frames):
-    with pytest.raises(RuntimeError), VideoWriter(tmp_path / "x.avi", 25) as writer:
-        writer.write(face_frames[0])
+    with pytest.raises(RuntimeError), VideoWriter(tmp_path / "x.avi", 25) as video:
+        video.write(face_frames[0])
         raise RuntimeError
     assert not list(tmp_path.iterdir())

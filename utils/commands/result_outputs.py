@@ -27,10 +27,15 @@ def check_outputs(given: argparse.Namespace, inputs: list[Path]) -> None:
         if folder is not None:
             check_output_folder(flag, folder)
     check_output_folder("-o", given.output_path)
+    _remove_stale(given)
+
+
+def _remove_stale(given: argparse.Namespace) -> None:
+    """Removes what runs and workers that were killed left unfinished."""
     files = [file for file in (given.json, given.csv) if file is not None]
     for folder in {given.report, given.plot, *(file.parent for file in files)} - {None}:
         if not is_remote(folder):
-            remove_stale_partials(folder)  # of runs that were killed
+            remove_stale_partials(folder)
 
 
 @contextmanager
@@ -52,6 +57,7 @@ def open_writers(
         interrupted = False
     finally:
         close_all(writers, interrupted)
+        _remove_stale(given)
         if interrupted:
             _tell_interrupted(given)
 

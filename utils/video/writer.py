@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -55,13 +56,14 @@ class VideoWriter:
         return self
 
     def __exit__(self, *ending: object) -> None:
-        if self._writer is None:
-            return
-        self._writer.close()
-        if ending[0] is None:
-            self._partial.replace(self.path)
-        else:
-            self._partial.unlink(missing_ok=True)
+        try:
+            if self._writer is not None:
+                self._writer.close()
+                if ending[0] is None:
+                    self._partial.replace(self.path)
+        finally:  # an encoder that is interrupted may fail to close, or to open
+            with contextlib.suppress(OSError):
+                self._partial.unlink()
 
 
 class _Xvid:
