@@ -86,9 +86,8 @@ class DissolveDetector:
         self._seen: deque[np.ndarray] = deque(maxlen=2 * delay + 1)
         self._since = 0
 
-    def process_frame(self, shrunk: np.ndarray) -> bool:
-        grey = cv2.cvtColor(shrunk, cv2.COLOR_BGR2GRAY).astype(np.float32).ravel()
-        self._seen.append(grey - grey.mean())
+    def process_frame(self, grey: np.ndarray) -> bool:
+        self._seen.append((grey - grey.mean()).ravel())
         self._since += 1
         if len(self._seen) <= 2 * self.delay or self._since <= self.delay:
             return False
@@ -152,12 +151,13 @@ def mark_shots(frames: Iterable[TimedFrame]) -> Iterator[ShotFrame]:
             held = HELD_BYTES // max(1, frame.picture.nbytes)
             dissolves = DissolveDetector(max(NEIGHBOURS, min(dissolves.delay, held)))
         shrunk = _shrunk(frame.picture)
-        greys.append(cv2.cvtColor(shrunk, cv2.COLOR_BGR2GRAY).astype(np.float32))
+        grey = cv2.cvtColor(shrunk, cv2.COLOR_BGR2GRAY).astype(np.float32)
+        greys.append(grey)
         waiting.append(frame)
         is_cut = cuts.process_frame(shrunk)
         if number >= cuts.delay:
             begins.append(is_cut)
-        is_dissolve = dissolves.process_frame(shrunk)
+        is_dissolve = dissolves.process_frame(grey)
         if len(waiting) > dissolves.delay:
             alone = since > dissolves.delay and not any(begins)  # a quick dissolve is a cut too
             is_cut = begins.popleft() and not _is_flash(greys, len(greys) - len(waiting))
