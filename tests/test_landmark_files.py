@@ -69,7 +69,7 @@ def test_no_partial_file_is_left_where_writing_fails(tmp_path, monkeypatch, wand
         ("", "holds no landmarks"),
         ("# format: normalized\n", "holds no landmarks"),
         ("hello world\n", "not a landmark file"),
-        ("1 2 3\n4 5 6\n", "3 numbers a line"),
+        ("1 2 3\n4 5 6\n", "3 numbers per line"),
         ("1 2\n3\n", "not a landmark file"),
         ("nan " * 136 + "\n", "frame 0 holds NaN"),
         ("# lrnet-landmarks: 2\n" + "0 " * 136, "version 2"),

@@ -204,13 +204,13 @@ class BlazeFaceDetector:
         found = self._confirm(frame, self._detect_in(frame, [self._whole(frame)]))
         if small_faces:
             scale = min(1.0, max(OTHERS_SCALE, OTHERS_MIN_PIXELS / min(height, width)))
-            found = self._add(frame, found, scale, CONFIRMED_SCORE)
+            found = self._add(frame, found, tiles(height, width, scale), CONFIRMED_SCORE)
         for scale in TILE_SCALES:
             last = scale == TILE_SCALES[-1]
             if _best(found) >= CONFIRMED_SCORE or (last and len(found)):
                 break
             if scale < 1 or height != width:
-                found = self._add(frame, found, scale)
+                found = self._add(frame, found, tiles(height, width, scale))
         if _best(found) >= CONFIDENT_SCORE:
             return found
         rotated = self._detect_rotated(frame)
@@ -220,12 +220,11 @@ class BlazeFaceDetector:
         self,
         frame: np.ndarray,
         found: np.ndarray,
-        share: float,
+        squares: Iterable[Square],
         min_score: float = MIN_SCORE,
     ) -> np.ndarray:
-        """The faces found so far and those in tiles of a share of the shorter side, without
-        duplicates."""
-        more = self._confirm(frame, self._detect_in_tiles(frame, share))
+        """The faces found so far and those in more squares, without duplicates."""
+        more = self._confirm(frame, self._detect_in(frame, squares))
         return merge_overlapping(np.concatenate([found, more[more[:, 4] >= min_score]]))
 
     def _confirm(self, frame: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -258,16 +257,6 @@ class BlazeFaceDetector:
             if _best(found) > _best(best):
                 best = unrotate_boxes(found, turns, height, width)
         return best
-
-    def _detect_in_tiles(self, frame: np.ndarray, share: float) -> np.ndarray:
-        """A large frame is halved first: what 22 tiles read of it is then averaged once."""
-        small, scale = frame, 1
-        while share * min(small.shape[:2]) >= 4 * INPUT_PIXELS:
-            half = small.shape[1] // 2, small.shape[0] // 2
-            small, scale = cv2.resize(small, half, interpolation=cv2.INTER_AREA), 2 * scale
-        height, width = small.shape[:2]
-        found = self._detect_in(small, tiles(height, width, share))
-        return np.column_stack([found[:, :4] * scale, found[:, 4:]])
 
     def _detect_in(self, frame: np.ndarray, squares: Iterable[Square]) -> np.ndarray:
         boxes = []
