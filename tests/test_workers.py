@@ -9,6 +9,7 @@ import time
 import pytest
 from conftest import PROJECT
 
+from utils import console
 from utils.run.executor import WorkerDied
 from utils.scaling.worker_processes import WorkerProcesses, exit_reason
 
@@ -26,6 +27,19 @@ def test_a_job_that_kills_its_worker_does_not_affect_others(workers):
     done = dict(WorkerProcesses(workers).run(square_or_die, [1, 2, 3, 4, 6]))
     assert done.pop(3) == WorkerDied("SIGSEGV")
     assert done == {1: 1, 2: 4, 4: 16, 6: 36}
+
+
+def worker_speaks(_: object) -> bool:
+    return console.speaks()
+
+
+@pytest.mark.parametrize("speaking", [True, False])
+def test_a_worker_prints_only_where_its_parent_does(speaking):
+    before = console._speaks.set(speaking)
+    try:
+        assert dict(WorkerProcesses(1).run(worker_speaks, [0])) == {0: speaking}
+    finally:
+        console._speaks.reset(before)
 
 
 def test_what_a_job_raises_is_raised_here():

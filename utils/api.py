@@ -43,7 +43,8 @@ def detect(
     recursive: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Detection:
-    """Tells fake videos from real ones. Networks and detectors are kept for the next call.
+    """Tells fake videos from real ones. The classifier is kept for the next call; videos are read
+    in a process of their own.
 
     Nothing is printed and nothing is left in the working directory: notices go to the logger
     `lrnet`, what takes another detector's place is warned of once.

@@ -51,6 +51,11 @@ _speaks: ContextVar[bool] = ContextVar("speaks", default=False)
 _listener: ContextVar[Callable[[Any], None] | None] = ContextVar("listener", default=None)
 
 
+def speaks() -> bool:
+    """Whether this process is a script's."""
+    return _speaks.get()
+
+
 def speak() -> None:
     """From now on notices are printed and progress is drawn: this process is a script's."""
     _speaks.set(True)

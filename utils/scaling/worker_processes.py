@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from types import ModuleType
 from typing import Any, Generic, cast
 
-from ..console import speak
+from ..console import speak, speaks
 from ..errors import InputError
 from ..limits import REPORT_SECONDS
 from ..run.executor import Job, Start, WorkerDied
@@ -36,7 +36,8 @@ class WorkerProcess(Generic[Job]):
     def __init__(self, work: Callable[[Job], Any], start: Start) -> None:
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(work, start, theirs), daemon=True)
+        given = work, start, theirs, speaks()
+        self.process = context.Process(target=_serve, args=given, daemon=True)
         with _hidden_main(work):
             self.process.start()
         theirs.close()
@@ -83,8 +84,9 @@ def _hidden_main(work: Callable) -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _serve(work: Callable, start: Start, connection: Connection) -> None:
-    speak()
+def _serve(work: Callable, start: Start, connection: Connection, speaking: bool) -> None:
+    if speaking:
+        speak()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and terminates us
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unwinds, so partial files go
     threading.Thread(target=_leave_with_parent, daemon=True).start()
