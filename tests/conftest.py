@@ -8,11 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import settings
 
 os.environ["LRNET_OFFLINE"] = "1"  # no test reaches for the network but those with a local server
 os.environ["LRNET_PROGRESS"] = "0"  # stderr is compared line by line
 
 from utils.console import speak
+
+settings.register_profile("untimed", deadline=None)  # speed is judged in benchmarks/
+settings.load_profile("untimed")
 
 PROJECT = Path(__file__).resolve().parent.parent
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
