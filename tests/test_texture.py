@@ -113,7 +113,7 @@ def test_a_mirrored_face_has_the_same_figures(random):
 
 
 @given(st.integers(1, 40), st.integers(1, 5), st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_texture_file_is_read_as_it_was_written(tmp_path_factory, lines, stride, seed):
     bits = np.random.default_rng(seed).integers(0, 1 << 16, (lines, *SHAPE), np.uint16)
     rows = bits.view(np.float16)  # any of them, NaN and infinite ones among them

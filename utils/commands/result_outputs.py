@@ -83,11 +83,8 @@ def _in_order(given: argparse.Namespace, classifier: LandmarkClassifier) -> Iter
     from ..report.timeline_file import TimelineWriter
     from ..scaling.worker_processes import run_apart
 
-    name, threshold, find_video = (
-        classifier.name,
-        classifier.threshold,
-        VideoFinder(given.videos, given.max_megapixels),
-    )
+    name, threshold = classifier.name, classifier.threshold
+    find_video = VideoFinder(given.videos, given.max_megapixels)
     if given.json:
         yield JsonWriter(given.json, name, threshold)
     if given.csv:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ..atomic_write import AtomicFile
 from ..console import printable
-from ..errors import InputError
 from ..verdict.results import VideoResult
 from .file_names import FileNames
 from .per_video import PerVideoWriter
@@ -32,10 +31,6 @@ class TimelineWriter(PerVideoWriter):
         rows = [(_title(face), Timeline(face), face.band) for face in faces if face.clips]
         if not rows:
             return
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{self._folder}: cannot be written ({error.strerror})") from None
         path = self._folder / f"{self._names.of(faces[0])}.svg"
         with AtomicFile(path, errors="replace") as file:
             file.write(self._template.render(rows=rows))

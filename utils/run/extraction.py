@@ -169,9 +169,7 @@ def _run(
 
 
 def _run_here(jobs: list[tuple[Path, Path]], options: ExtractionOptions) -> Iterator[VideoReport]:
-    from .remote_extraction import RemoteExtractor
-
-    extractor = RemoteExtractor(options)
+    extractor = _make_extractor(options)
     for video, output in progress(jobs, desc="videos", unit="video"):
         yield extractor.extract(video, output, show_progress=True)
 
@@ -196,11 +194,15 @@ def _start_worker(options: ExtractionOptions) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))
 
 
-@cache
-def _process_extractor(options: ExtractionOptions) -> RemoteExtractor:
-    from .remote_extraction import RemoteExtractor
+def _make_extractor(options: ExtractionOptions) -> RemoteExtractor:
+    from .remote_extraction import RemoteExtractor  # OpenCV and more, in the process that works
 
     return RemoteExtractor(options)
+
+
+@cache
+def _process_extractor(options: ExtractionOptions) -> RemoteExtractor:
+    return _make_extractor(options)
 
 
 def _work(options: ExtractionOptions, job: tuple[Path, Path]) -> VideoReport:
