@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,7 +51,13 @@ def running_server(folder: Path, *flags: str) -> Iterator[tuple[subprocess.Popen
     """
     command = [sys.executable, str(PROJECT / "classify.py"), "--serve", "127.0.0.1:0"]
     command += ["--serve_path", str(folder), *flags]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell's background jobs ignore Ctrl-C and hand that on; here it must be heard
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         assert process.stderr is not None
         match = re.search(r"http://\S+/", process.stderr.readline())

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -132,10 +133,17 @@ def test_both_crop_modes_work_and_differ(monkeypatch, capsys, here, face_video):
     assert (stable.landmarks != per_frame.landmarks).any()
 
 
+def _wait_for_partial_file(folder: Path, process: subprocess.Popen) -> Path:
+    while not (begun := list(folder.rglob("*.partial*"))):
+        assert process.poll() is None
+        time.sleep(0.01)
+    return begun[0]
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_ctrl_c_leaves_no_partial_file_and_ends_in_130(here, face_frames, workers):
     for name in "ab":
-        write_video(here / f"{name}.avi", face_frames * 40)
+        write_video(here / f"{name}.avi", face_frames * 10)
     script = str(PROJECT / "extract_landmarks.py")
     process = subprocess.Popen(
         [sys.executable, script, "-i", ".", "-o", "out", "-v", *DLIB, "--workers", workers],
@@ -144,7 +152,7 @@ def test_ctrl_c_leaves_no_partial_file_and_ends_in_130(here, face_frames, worker
         # a shell's background jobs ignore Ctrl-C and hand that on; here it must be heard
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    time.sleep(4)
+    _wait_for_partial_file(here, process)
     process.send_signal(signal.SIGINT)
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 130
@@ -163,10 +171,8 @@ def test_a_killed_worker_loses_one_video_and_leaves_no_partial_file(here, face_f
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not (begun := list(here.rglob("*.partial*"))):
-        assert process.poll() is None
-        time.sleep(0.01)
-    os.kill(int(re.search(r"-(\d+)\.partial", begun[0].name)[1]), signal.SIGKILL)
+    begun = _wait_for_partial_file(here, process)
+    os.kill(int(re.search(r"-(\d+)\.partial", begun.name)[1]), signal.SIGKILL)
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 1 and "2 extracted to out, 0 skipped, 1 failed" in errors
     assert errors.count("reading it killed its worker (SIGKILL") == 1

@@ -205,13 +205,13 @@ def test_a_video_that_hangs_is_given_up_without_affecting_others(
 
     monkeypatch.setattr(video_extraction, "Video", Hanging)
     options = video_extraction.ExtractionOptions(
-        here / "out", face_detector="blazeface", landmark_detector="mediapipe", timeout=0.5
+        here / "out", face_detector="blazeface", landmark_detector="mediapipe", timeout=2
     )
     try:
         assert extract_videos([here / "a.avi", here / "b.avi"], options) == 1
     finally:
         released.set()
-    assert "a.avi: given up after 0.5 seconds without a new frame" in capsys.readouterr().err
+    assert "a.avi: given up after 2 seconds without a new frame" in capsys.readouterr().err
     assert [path.name for path in (here / "out").glob("*.txt")] == ["b.txt"]
 
 
