@@ -186,7 +186,7 @@ def _job_record() -> bytes:
 
 
 def _texture_readers(folder: Path) -> list[Reader]:
-    from utils.texture.kernel_machine import (
+    from utils.kernel_machine import (
         KernelMachine,
         load_kernel_machine,
         save_kernel_machine,

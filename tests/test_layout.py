@@ -8,7 +8,10 @@ UTILS = Path(__file__).resolve().parent.parent / "utils"
 STAGES = (
     ("errors", "extras", "limits", "processes", "shared"),
     ("locations",),
-    ("console", "cores", "face_boxes", "inputs", "outputs", "rigid_motion", "atomic_write"),
+    (
+        *("console", "cores", "face_boxes", "inputs", "kernel_machine", "outputs"),
+        *("rigid_motion", "atomic_write"),
+    ),
     ("texture",),
     ("weights",),
     ("video", "FaceDetector", "LandmarkDetector"),

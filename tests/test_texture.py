@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from utils.errors import InputError
+from utils.kernel_machine import KernelMachine, load_kernel_machine, save_kernel_machine
 from utils.network.classifiers import load_classifier
 from utils.rigid_motion import RIGID_POINTS, TEMPLATE, template_transform
 from utils.run.extraction_job import ExtractionOptions
@@ -27,7 +28,6 @@ from utils.texture.face_patch import (
 )
 from utils.texture.field_measures import TextureMeter, texture_stride
 from utils.texture.field_weights import COLUMNS, field_weights
-from utils.texture.kernel_machine import KernelMachine, load_kernel_machine, save_kernel_machine
 from utils.texture.texture_file import TextureTrack, read_texture, texture_path, write_texture
 from utils.texture.texture_rows import FIELDS, GRID, MEASURES
 from utils.weights.sets import BUNDLED, PROJECT_WEIGHTS, DecisionRule, read_manifest

@@ -1,4 +1,4 @@
-"""Trains the support vector machines that `utils.texture.kernel_machine` evaluates."""
+"""Trains the support vector machines that `utils.kernel_machine` evaluates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.texture.kernel_machine import KernelMachine, standardise
+from utils.kernel_machine import KernelMachine, standardise
 
 
 def fit_machine(

@@ -23,10 +23,10 @@ from training.corpus import CorpusRow, CorpusVideo, read_rows
 from training.kernel_training import fit_machine
 from utils.console import EXIT_DONE, notice, print_result, run_script
 from utils.errors import InputError
+from utils.kernel_machine import KernelMachine, save_kernel_machine
 from utils.landmark_files.io import read_landmarks
 from utils.report.per_video import landmarks_by_frame
 from utils.texture.face_patch import PATCH_PIXELS, face_patch, halvings_for, pixel_step
-from utils.texture.kernel_machine import KernelMachine, save_kernel_machine
 from utils.texture.occlusion import REGIONS, region_features, sureness
 
 C, GAMMA = 3.0, 0.3  # of the support vector machine; gamma over the number of features

@@ -26,10 +26,10 @@ from training.kernel_training import fit_machine
 from training.labelled_tracks import read_mediapipe_archive
 from utils.atomic_write import AtomicFile
 from utils.console import EXIT_DONE, notice, run_script
+from utils.kernel_machine import KernelMachine, save_kernel_machine
 from utils.network.classifiers import Classifier, load_classifier
 from utils.run.face_clips import FaceClips
 from utils.shared import CROP_CENTRE, FAMILIES
-from utils.texture.kernel_machine import KernelMachine, save_kernel_machine
 from utils.verdict.scores import mean_evidence
 from utils.weights.sets import BUNDLED, PROJECT_WEIGHTS, read_manifest
 

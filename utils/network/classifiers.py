@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..texture.kernel_machine import KernelMachine, load_kernel_machine
+from ..kernel_machine import KernelMachine, load_kernel_machine
 from ..weights.sets import (
     CONVOLUTIONAL,
     STREAMS,

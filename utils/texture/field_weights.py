@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..kernel_machine import KernelMachine
 from .clip_figures import TEXTURE_FIGURES
-from .kernel_machine import KernelMachine
 from .texture_rows import GRID
 
 COLUMNS = (GRID + 1) // 2  # fields that mirror each other count as one

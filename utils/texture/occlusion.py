@@ -15,8 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..kernel_machine import KernelMachine, load_kernel_machine
 from .face_patch import PATCH_PIXELS
-from .kernel_machine import KernelMachine, load_kernel_machine
 
 # Rows and columns of a patch, of 56 pixels a side.
 REGIONS = {"mouth": (slice(29, 49), slice(14, 42)), "eyes": (slice(12, 28), slice(10, 46))}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ZIP_ERRORS, InputError
-from ..limits import MAX_WEIGHT_BYTES
+from .errors import ZIP_ERRORS, InputError
+from .limits import MAX_WEIGHT_BYTES
 
 CUT_AT = 4.0  # deviations from the mean, beyond which a figure says no more
 
