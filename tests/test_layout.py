@@ -10,7 +10,7 @@ STAGES = (
     ("locations",),
     (
         *("console", "cores", "face_boxes", "inputs", "kernel_machine", "outputs"),
-        *("rigid_motion", "atomic_write"),
+        *("rigid_motion", "atomic_write", "warping"),
     ),
     ("texture",),
     ("weights",),

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from ..cores import Cores
+from ..warping import warp_square
 from .interface import LandmarkDetection
 
 INPUT_PIXELS = 256
@@ -35,13 +36,15 @@ IBUG_68 = np.array(JAW + BROWS + NOSE + EYES + OUTER_LIPS + INNER_LIPS)
 
 def roi_of_mesh(mesh: np.ndarray) -> np.ndarray:
     """Where the face of a mesh (478, 2) lies: centre x, y, side in pixels, roll in radians."""
-    across = mesh[LEFT_CORNER] - mesh[RIGHT_CORNER]
-    roll = np.arctan2(across[1], across[0])
+    eyes = mesh[LEFT_CORNER] - mesh[RIGHT_CORNER]
+    roll = np.arctan2(eyes[1], eyes[0])
     cos, sin = np.cos(roll), np.sin(roll)
-    level = mesh @ np.array([[cos, -sin], [sin, cos]])  # in axes along and across the eyes
-    low, high = level.min(axis=0), level.max(axis=0)
-    centre = np.array([[cos, -sin], [sin, cos]]) @ ((low + high) / 2)
-    return np.array([*centre, SQUARE_SCALE * (high - low).max(), roll])
+    x, y = mesh.T.copy()  # extremes of contiguous numbers are found ten times as fast
+    along, down = cos * x + sin * y, cos * y - sin * x  # in axes along and across the eyes
+    left, right, top, bottom = along.min(), along.max(), down.min(), down.max()
+    across, under = (left + right) / 2, (top + bottom) / 2
+    centre = cos * across - sin * under, sin * across + cos * under
+    return np.array([*centre, SQUARE_SCALE * max(right - left, bottom - top), roll])
 
 
 def roi_transform(roi: np.ndarray) -> np.ndarray:
@@ -78,7 +81,6 @@ class MediaPipeMesh:
         self._cores = cores
         self._network_on = cache(partial(LiteNetwork, content))  # by the number of its threads
         self._face = np.empty((INPUT_PIXELS, INPUT_PIXELS, 3), np.uint8)  # used again each frame
-        self._values = np.empty((1, *self._face.shape), np.float32)
 
     def roi_of_box(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray | None:
         """The square of the mesh that is found in the box, upright or in another quarter turn.
@@ -130,17 +132,11 @@ class MediaPipeMesh:
         """All points (478, 2) in frame pixels, and the network's confidence that a face is
         there."""
         into_frame = roi_transform(roi)
-        cv2.warpAffine(
-            frame,
-            into_frame,
-            (INPUT_PIXELS, INPUT_PIXELS),
-            dst=self._face,
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        )
-        cv2.cvtColor(self._face, cv2.COLOR_BGR2RGB, dst=self._face)
-        np.divide(self._face, np.float32(255), out=self._values[0])
+        square = warp_square(frame, into_frame, INPUT_PIXELS)
         network = self._network_on(min(MAX_THREADS, self._cores.free))
-        points, presence, _ = network(self._values)
-        square = points.reshape(POINTS, 3)[:, :2].astype(float)
-        mesh = square @ into_frame[:, :2].T + into_frame[:, 2]
+        rgb = cv2.cvtColor(square, cv2.COLOR_BGRA2RGB, dst=self._face)
+        np.multiply(rgb, np.float32(1 / 255), out=network.input[0])
+        points, presence, _ = network.run()
+        in_square = points.reshape(POINTS, 3)[:, :2].astype(float)
+        mesh = in_square @ into_frame[:, :2].T + into_frame[:, 2]
         return mesh, float(1 / (1 + np.exp(-np.clip(presence.ravel()[0], -50, 50))))

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ..rigid_motion import template_transform
+from ..warping import warp_square
 
 PATCH_PIXELS = 56
 PATCH_SIDE = 2.8  # distances between the outer eye corners
@@ -50,14 +51,8 @@ def face_patch(frame: np.ndarray, landmarks: np.ndarray, halvings: int = 0) -> n
     into_area = np.array(
         [[step.real, -step.imag, corner.real], [step.imag, step.real, corner.imag]]
     )
-    patch = cv2.warpAffine(
-        area,
-        into_area,
-        (side, side),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    patch = patch.astype(np.float32)
+    patch = warp_square(area, into_area, side, cv2.BORDER_REPLICATE)
+    patch = cv2.cvtColor(patch, cv2.COLOR_BGRA2BGR).astype(np.float32)
     if oversampling == 1:
         return patch
     return cv2.resize(patch, (PATCH_PIXELS, PATCH_PIXELS), interpolation=cv2.INTER_AREA)

@@ -53,11 +53,21 @@ class LiteNetwork:
         with native_stderr_muted():
             self._interpreter = interpreter_class(model_content=content, num_threads=threads)
             self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._input = self._interpreter.tensor(self._interpreter.get_input_details()[0]["index"])
         self._outputs = [out["index"] for out in self._interpreter.get_output_details()]
 
     def __call__(self, values: np.ndarray) -> list[np.ndarray]:
         """The outputs, in the file's order, for one input of the network's shape, float32."""
-        self._interpreter.set_tensor(self._input, values)
+        self.input[...] = values
+        return self.run()
+
+    @property
+    def input(self) -> np.ndarray:
+        """The network's own input, float32, to be filled in place; no reference to it may be left
+        when the network runs."""
+        return self._input()
+
+    def run(self) -> list[np.ndarray]:
+        """The outputs, in the file's order, for what the input was filled with."""
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
