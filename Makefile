@@ -75,6 +75,9 @@ texture: $(VENV)/development
 	    --output model_weights/occlusion
 	$(RUN) -m training.texture_stream --list $(TRACKS)/videos.tsv --corpus datasets/corpus \
 	    --changed datasets/changed --tracks $(TRACKS) --output model_weights/bundled
+	$(RUN) -m training.feature_stream --list $(TRACKS)/videos.tsv --corpus datasets/corpus \
+	    --changed datasets/changed --tracks $(TRACKS) --networks datasets/fold_networks \
+	    --output model_weights/bundled
 	$(RUN) -m training.decision
 
 cross-validation: made-fakes

@@ -107,4 +107,4 @@ def test_the_table_of_robustness_is_made_with_the_set_that_decides_by_itself(mon
     monkeypatch.setattr(robustness, "extract_versions", lambda videos, folder: made)
     monkeypatch.setattr("sys.argv", ["robustness", "--videos", str(PROJECT / "input")])
     assert robustness.main() == 0
-    assert "| crf 34 | 1 | 0.5" in capsys.readouterr().out
+    assert "| crf 34 | 1 | 0.6" in capsys.readouterr().out

@@ -38,7 +38,7 @@ def test_chosen_files_get_their_verdicts_and_reports(page):
     css(page, "#files")[0].send_keys("\n".join(map(str, FILES)))
     wait_for(page, "3 of 3 done")
     labels = {one.text for one in css(page, "#jobs .label")}
-    assert labels == {"Fake", "Unclear"}
+    assert labels == {"Fake", "Real"}
     assert "README.md: not a video" in page.find_element("css selector", "#jobs").text
     assert axe_violations(page) == []
     wait_for(page, "3 of 3 done")  # axe reloads the page: the history is still there

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from utils.errors import InputError
 from utils.kernel_machine import KernelMachine, load_kernel_machine, save_kernel_machine
-from utils.network.classifiers import load_classifier
 from utils.rigid_motion import RIGID_POINTS, TEMPLATE, template_transform
 from utils.run.extraction_job import ExtractionOptions
 from utils.run.video_extraction import VideoExtractor
@@ -30,7 +29,7 @@ from utils.texture.field_measures import TextureMeter, texture_stride
 from utils.texture.field_weights import COLUMNS, field_weights
 from utils.texture.texture_file import TextureTrack, read_texture, texture_path, write_texture
 from utils.texture.texture_rows import FIELDS, GRID, MEASURES
-from utils.weights.sets import BUNDLED, PROJECT_WEIGHTS, DecisionRule, read_manifest
+from utils.weights.sets import BUNDLED, DecisionRule, read_manifest
 
 SHAPE = (FIELDS, len(MEASURES))
 
@@ -200,6 +199,13 @@ def test_a_file_that_is_no_kernel_machine_is_refused(tmp_path, machine):
             load_kernel_machine(tmp_path / f"{name}.npz")
 
 
+def test_a_kernel_machine_of_other_figures_is_refused(tmp_path, machine):
+    save_kernel_machine(tmp_path / "a.npz", machine)
+    load_kernel_machine(tmp_path / "a.npz", 6)
+    with pytest.raises(InputError, match="not a kernel machine"):
+        load_kernel_machine(tmp_path / "a.npz", 7)
+
+
 def test_a_rule_gives_a_score_and_a_band_by_length():
     rule = DecisionRule((2.0, 1.0), -1.0, ((0, 0.1, 0.9), (4, 0.2, 0.8), (8, 0.3, 0.7)))
     assert rule.score([0.5, 0.0]) == 0.5
@@ -210,11 +216,6 @@ def test_short_tracks_need_stronger_evidence_in_our_own_set():
     for rule in read_manifest().sets[BUNDLED].rules.values():
         bands = np.array(rule.bands)
         assert (np.diff(bands[:, 1]) >= 0).all() and (np.diff(bands[:, 2]) <= 0).all()
-
-
-def test_our_own_machine_is_whole():
-    classifier = load_classifier(read_manifest(), BUNDLED, PROJECT_WEIGHTS)
-    assert classifier.texture.vectors.shape[1] == TEXTURE_FIGURES
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +250,8 @@ def test_the_score_rests_on_texture_where_there_is_some_and_says_so(
         (face,) = json.loads((folder / "out.json").read_text())["videos"]
         streams.append(face["streams"])
         assert all((clip["g3"] is None) == (name == "without") for clip in face["clips"])
-    assert streams == [["g1", "g2", "g3"], ["g1", "g2"]]
+        assert all(0 < clip["g4"] < 1 for clip in face["clips"])
+    assert streams == [["g1", "g2", "g3", "g4"], ["g1", "g2", "g4"]]
 
 
 def test_a_texture_of_another_file_is_one_line(monkeypatch, capsys, tmp_path, extracted):

@@ -32,7 +32,8 @@ def say_of(classifier: Classifier, track: LabelledTrack) -> list[np.ndarray]:
     landmarks = align(track.landmarks) if weights.format == ALIGNED else track.landmarks
     clips = cut_clips(landmarks, weights.clip_length, weights.shortest)
     frames = [len(clip) for clip in clips]
-    means = (mean_over_frames(said, frames) for said in classifier.stream_logits_of_each(clips))
+    said = classifier.outputs_of_each(clips)
+    means = (mean_over_frames(stream, frames) for stream in (said.g1, said.g2))
     return [np.broadcast_to(mean, (len(FAMILIES),)) for mean in means]
 
 

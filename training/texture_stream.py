@@ -96,6 +96,7 @@ def train(
     tracks: Sequence[CorpusTrack],
     figures: Sequence[np.ndarray],
     changed: dict[str, np.ndarray] | None = None,
+    c: float = C,
 ) -> KernelMachine:
     """A machine from the clips of tracks, and of changed copies of them by name."""
     copies = changed or {}
@@ -108,7 +109,7 @@ def train(
         weights += [weight / len(together)] * len(together)
     scale = len(weights) / np.sum(weights)
     labels_of = np.array(labels)
-    return fit_machine(np.concatenate(clips), labels_of, C, GAMMA, 1e-9, np.array(weights) * scale)
+    return fit_machine(np.concatenate(clips), labels_of, c, GAMMA, 1e-9, np.array(weights) * scale)
 
 
 def out_of_fold(
@@ -129,15 +130,16 @@ def out_of_fold(
 
 def landmark_evidence(classifier: Classifier, face: FaceClips) -> float:
     """The log-odds of the most likely family by g1 and g2 together, as `classify.py` has them."""
-    g1, g2 = classifier.stream_logits_of_each(face.clips)
-    return float(mean_evidence(g1, g2, np.array([len(clip) for clip in face.clips])).max())
+    of = classifier.outputs_of_each(face.clips)
+    return float(mean_evidence(of.g1, of.g2, np.array([len(clip) for clip in face.clips])).max())
 
 
-def known_evidence(tracks: Sequence[CorpusTrack], archive: Path) -> dict[str, float]:
-    """The same, out of fold, of tracks that g1 and g2 learned from: by name of the track.
+def known_tracks(tracks: Sequence[CorpusTrack], archive: Path) -> dict[str, dict[str, str]]:
+    """The rows of `training/out_of_fold.csv` of tracks that g1 and g2 learned from, by the track's
+    name here.
 
-    `training/out_of_fold.csv` names tracks as the archive does; they are the same where their
-    normalized landmarks are.
+    That table names tracks as the archive does; they are the same where their normalized landmarks
+    are.
     """
     with KNOWN.open(newline="") as lines:
         rows = {row["track"]: row for row in csv.DictReader(lines)}
@@ -153,17 +155,18 @@ def known_evidence(tracks: Sequence[CorpusTrack], archive: Path) -> dict[str, fl
             off = np.abs(first[:frames] - landmarks[:frames]).mean() if frames else np.inf
             if off < SAME_TRACK / CROP_CENTRE:
                 pairs.append((off, track.row.name, name))
-    found: dict[str, float] = {}
+    found: dict[str, dict[str, str]] = {}
     taken: set[str] = set()
     for _, video, name in sorted(pairs):  # the nearest first; a track is one video's
         if video not in found and name not in taken:
             taken.add(name)
-            said = [
-                (float(rows[name][f"g1 {one}"]) + float(rows[name][f"g2 {one}"])) / 2
-                for one in FAMILIES
-            ]
-            found[video] = max(said)
+            found[video] = rows[name]
     return found
+
+
+def known_evidence(row: dict[str, str]) -> float:
+    """The evidence of g1 and g2, out of fold, by a row of their own table."""
+    return max((float(row[f"g1 {one}"]) + float(row[f"g2 {one}"])) / 2 for one in FAMILIES)
 
 
 def _anonymous(name: str) -> str:
@@ -211,10 +214,12 @@ def main() -> int:
         changed = {copy.row.name: _figures(copy)[:2] for copy in copies if len(_figures(copy))}
     notice(f"{len(tracks)} tracks, {len(changed)} changed copies")
     found = out_of_fold(tracks, figures, changed)
-    known = known_evidence(tracks, given.tracks)
+    known = known_tracks(tracks, given.tracks)
     notice(f"{len(known)} tracks were learned by g1 and g2; they count out of fold")
     evidence = [
-        known.get(track.row.name, landmark_evidence(classifier, track.clips))
+        known_evidence(known[track.row.name])
+        if track.row.name in known
+        else landmark_evidence(classifier, track.clips)
         for track in tracks
         if track.clips is not None
     ]

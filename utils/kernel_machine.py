@@ -42,14 +42,15 @@ class KernelMachine:
 
     @cached_property
     def _vectors(self) -> tuple[np.ndarray, np.ndarray]:
-        """The support vectors in float32, and their squared lengths."""
-        vectors = self.vectors.astype(np.float32)
+        """The support vectors, and their squared lengths: in float64, since distances are small
+        differences of large numbers and a thousand of them are summed."""
+        vectors = self.vectors.astype(float)
         return vectors, np.square(vectors).sum(axis=1)
 
     def __call__(self, figures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The decision values (n,) of clips, higher for fake, and how like the most similar support
         vector each clip is: the largest kernel value (n,), 1 for a clip that was learned."""
-        points = standardise(figures, self.mean, self.deviation).astype(np.float32)
+        points = standardise(figures, self.mean, self.deviation).astype(float)
         vectors, lengths = self._vectors
         squares = np.square(points).sum(axis=1)[:, None] + lengths
         # a look at a face is one point: not worth waking the threads of BLAS beside a decoder
@@ -73,8 +74,11 @@ def save_kernel_machine(path: Path, machine: KernelMachine) -> None:
     )
 
 
-def load_kernel_machine(path: Path) -> KernelMachine:
+def load_kernel_machine(path: Path, figures: int | None = None) -> KernelMachine:
     """Reads what `save_kernel_machine` wrote; nothing in it is executed.
+
+    Args:
+        figures: how many the machine must read, where that is known.
 
     Raises:
         InputError: the file is no such file.
@@ -86,7 +90,8 @@ def load_kernel_machine(path: Path) -> KernelMachine:
                 raise ValueError("larger than any of its kind")
         with np.load(path, allow_pickle=False) as content:
             machine = KernelMachine(**{name: content[name] for name in names})
-        count, figures = machine.vectors.shape
+        count, width = machine.vectors.shape
+        figures = width if figures is None else figures
         shapes = [(figures,), (figures,), (count, figures), (count,), (), ()]
         if [getattr(machine, name).shape for name in names] != shapes:
             raise ValueError("arrays that do not fit each other")

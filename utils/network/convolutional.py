@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,17 +30,21 @@ class Network:
     norms: list[tuple[np.ndarray, np.ndarray]]
     families: tuple[np.ndarray, np.ndarray]
 
-    def logits(self, values: np.ndarray) -> np.ndarray:
-        """Log-odds (n, families) for values (n, frames, 136)."""
+    def features(self, values: np.ndarray) -> np.ndarray:
+        """What the log-odds of values (n, frames, 136) are computed from, (n, 2 * units): mean and
+        deviation over time of the last hidden layer."""
         hidden = values @ self.project[0] + self.project[1]
         for dilation, convolution, norm in zip(
             DILATIONS, self.convolutions, self.norms, strict=True
         ):
             hidden = hidden + _gelu(_normalize(_convolve(hidden, *convolution, dilation), *norm))
-        pooled = np.concatenate(
+        return np.concatenate(
             [hidden.mean(axis=1), np.sqrt(hidden.var(axis=1) + DEVIATION_EPSILON)], axis=1
         )
-        return pooled @ self.families[0] + self.families[1]
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """Log-odds of fake (n, families) for features."""
+        return features @ self.families[0] + self.families[1]
 
 
 def _convolve(
@@ -104,27 +108,41 @@ def read_networks(path: Path, units: int, networks: int) -> list[Network]:
     ]
 
 
-def load_convolutional_stream(
-    path: Path, units: int, networks: int
-) -> Callable[[np.ndarray], np.ndarray]:
-    """A stream of the project's own sets: a function from values (n, frames, 136) to the log-odds
-    of fake (n, families), float64, the mean of its networks.
+@dataclass(frozen=True)
+class ConvolutionalStream:
+    """A stream of the project's own sets."""
+
+    networks: Sequence[Network]
+
+    def features(self, values: np.ndarray) -> np.ndarray:
+        """The features of each network, float32 (networks, n, 2 * units), for values (n, frames,
+        136)."""
+        inputs = values.astype(np.float32)
+        units = len(self.networks[0].project[1])
+        at_once = max(1, VALUES_AT_ONCE // (values.shape[1] * units))
+        batches = [
+            [network.features(inputs[first : first + at_once]) for network in self.networks]
+            for first in range(0, len(inputs), at_once)
+        ]
+        return np.concatenate(batches, axis=1)
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """The mean log-odds of fake (n, families), float64, for features of each network."""
+        pairs = zip(self.networks, features, strict=True)
+        return np.mean([network.logits(own) for network, own in pairs], axis=0).astype(np.float64)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """The same for values (n, frames, 136)."""
+        return self.logits(self.features(values))
+
+
+def load_convolutional_stream(path: Path, units: int, networks: int) -> ConvolutionalStream:
+    """Reads a stream of the project's own sets.
 
     Raises:
         InputError: the file is not the weights of such a stream.
     """
-    members = read_networks(path, units, networks)
-
-    def fake_logits(values: np.ndarray) -> np.ndarray:
-        inputs = values.astype(np.float32)
-        at_once = max(1, VALUES_AT_ONCE // (values.shape[1] * units))
-        batches = [
-            np.mean([member.logits(inputs[first : first + at_once]) for member in members], axis=0)
-            for first in range(0, len(inputs), at_once)
-        ]
-        return np.concatenate(batches).astype(np.float64)
-
-    return fake_logits
+    return ConvolutionalStream(read_networks(path, units, networks))
 
 
 # What Keras calls the layers of this network in a weights file.

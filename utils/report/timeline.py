@@ -79,12 +79,10 @@ class Timeline:
 
     def _clip(self, clip: ClipScore) -> Span:
         end = clip.time + (clip.end - clip.start) / self._fps
-        said = (
-            f"{format_time(clip.time)} to {format_time(end)}: score {clip.score:.2f}, "
-            f"g1 {clip.g1:.2f}, g2 {clip.g2:.2f}"
-        )
-        if clip.g3 is not None:
-            said += f", g3 {clip.g3:.2f}"
+        streams = {"g1": clip.g1, "g2": clip.g2, "g3": clip.g3, "g4": clip.g4}
+        of_streams = [f"{name} {by:.2f}" for name, by in streams.items() if by is not None]
+        when = f"{format_time(clip.time)} to {format_time(end)}"
+        said = f"{when}: {', '.join([f'score {clip.score:.2f}', *of_streams])}"
         return self._span(clip.time, end, said, clip=clip, colour=score_hex(clip.score))
 
     def curves(

@@ -11,13 +11,18 @@ import numpy as np
 from ..errors import InputError
 from ..landmark_files.header import LandmarkHeader
 from ..landmark_files.io import read_landmarks
-from ..network.classifiers import Classifier, load_classifier, max_family_probability
+from ..network.classifiers import (
+    Classifier,
+    StreamOutputs,
+    load_classifier,
+    max_family_probability,
+)
 from ..shared import FAKE_THRESHOLD, FAMILIES
 from ..texture.field_weights import field_weights
 from ..verdict.decision import Decision, Evidence, decide
 from ..verdict.reliability import face_measurements, out_of_range_reasons
 from ..verdict.results import FAKE, REAL, UNCLEAR, ClipScore, VideoResult, strength_of
-from ..verdict.scores import clip_scores, leans_to_fake, mean_evidence
+from ..verdict.scores import leans_to_fake, mean_evidence
 from ..weights.sets import AUTO, BUNDLED, WeightSet, read_manifest
 from .face_clips import FaceClips, read_clips
 
@@ -64,25 +69,26 @@ class LandmarkClassifier:
             except InputError as error:
                 results[path] = VideoResult(path.name, path, **_face_of(header), error=str(error))
         if faces:
-            for face, g1, g2 in zip(faces, *_predict(self._classifier, faces), strict=True):
-                results[face.path] = self._result(face, g1, g2)
+            for face, outputs in zip(faces, _predict(self._classifier, faces), strict=True):
+                results[face.path] = self._result(face, outputs)
         return [results[path] for path in paths]
 
-    def _result(self, face: FaceClips, g1: np.ndarray, g2: np.ndarray) -> VideoResult:
+    def _result(self, face: FaceClips, outputs: StreamOutputs) -> VideoResult:
         weights, machine = self.weights, self._classifier.texture
         frames = np.array([len(clip) for clip in face.clips])
         texture = fields = None
         if machine is not None and len(face.figures):
             texture = machine(face.figures)
             fields = field_weights(machine, face.figures) if self.keep_evidence else None
-        evidence = Evidence(g1, g2, frames, frames.sum() / face.fps, texture)
+        g1, g2, seconds = outputs.g1, outputs.g2, frames.sum() / face.fps
+        evidence = Evidence(g1, g2, frames, seconds, outputs.g4, texture)
         decision = decide(evidence, weights, self._method, self.threshold)
         outside: list[str] = []
         if weights.unclear is not None:
             measured = face_measurements(face.track.header, face.fps, face.liveliness)
             outside = out_of_range_reasons(measured, weights)
         reasons = outside or decision.reasons
-        clips = _clips(face, g1, g2, decision.g3)
+        clips = _clips(face, g1, g2, decision)
         by_family = mean_evidence(g1, g2, frames)
         return VideoResult(
             name=face.path.name,
@@ -116,18 +122,19 @@ def _weight_of(decision: Decision) -> dict[str, Any]:
     return {"strength": strength, "leaning": leaning, "share_of_others": others}
 
 
-def _clips(
-    face: FaceClips, g1: np.ndarray, g2: np.ndarray, g3: np.ndarray | None
-) -> list[ClipScore]:
+def _clips(face: FaceClips, g1: np.ndarray, g2: np.ndarray, decision: Decision) -> list[ClipScore]:
     """What is said of each clip; the third stream's clips lie elsewhere, so they are averaged."""
     streams = max_family_probability(g1), max_family_probability(g2)
     clips = []
-    for place, by_g1, by_g2, score in zip(face.places, *streams, clip_scores(g1, g2), strict=True):
-        by_g3 = None
-        if g3 is not None:
-            by_g3 = _overlapping_mean(place, face.figure_places, g3)
-            score = (2 * score + by_g3) / 3
-        clips.append(ClipScore(*place, float(by_g1), float(by_g2), float(score), by_g3))
+    for index, place in enumerate(face.places):
+        by_g1, by_g2 = (float(of[index]) for of in streams)
+        by_g3 = by_g4 = None
+        if decision.g3 is not None:
+            by_g3 = _overlapping_mean(place, face.figure_places, decision.g3)
+        if decision.g4 is not None:
+            by_g4 = float(decision.g4[index])
+        score = np.mean([of for of in (by_g1, by_g2, by_g3, by_g4) if of is not None])
+        clips.append(ClipScore(*place, by_g1, by_g2, float(score), by_g3, by_g4))
     return clips
 
 
@@ -152,15 +159,11 @@ def _face_of(header: LandmarkHeader) -> dict[str, Any]:
     }
 
 
-def _predict(
-    classifier: Classifier, faces: Sequence[FaceClips]
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """What g1 and g2 say of the clips of each face, (clips, families) each; clips of one length
-    go through in one batch."""
-    said = classifier.stream_logits_of_each([clip for face in faces for clip in face.clips])
-    borders = np.cumsum([len(face.clips) for face in faces])[:-1]
-    g1, g2 = (np.split(stream, borders) for stream in said)
-    return g1, g2
+def _predict(classifier: Classifier, faces: Sequence[FaceClips]) -> list[StreamOutputs]:
+    """What the streams of landmarks say of the clips of each face; clips of one length go through
+    in one batch."""
+    outputs = classifier.outputs_of_each([clip for face in faces for clip in face.clips])
+    return outputs.split([len(face.clips) for face in faces])
 
 
 def load_landmark_classifier(

@@ -22,7 +22,8 @@ class ClipScore:
     Attributes:
         start, end: frames of the video, the first and the one after the last.
         time: seconds from the video's first frame.
-        g1, g2: what each stream says; score: their mean, with that of the third where it was read.
+        g1, g2, g3, g4: what each stream says, None where the set has no such stream or its input
+            was not measured; score: their mean.
     """
 
     start: int
@@ -32,6 +33,7 @@ class ClipScore:
     g2: float
     score: float
     g3: float | None = None
+    g4: float | None = None
 
 
 @dataclass(frozen=True)

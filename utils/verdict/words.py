@@ -18,6 +18,7 @@ _STREAMS = {
     "g1": "g1, which reads the non-rigid motion of the landmarks, its moving average removed",
     "g2": "g2, which reads how the landmarks change from frame to frame",
     "g3": "g3, which reads how the texture of the face changes from frame to frame",
+    "g4": "g4, which compares what g1's network sees in the motion with faces that it was shown",
 }
 _FAMILIES = {
     "swap": "face swaps: someone else's face put over this one, regenerated for each frame",
@@ -127,7 +128,7 @@ def summary(name: str, label: str, faces: Sequence[VideoResult], sha256: str, ab
 
 
 def describe_stream(stream: str, clips: Sequence[ClipScore]) -> str:
-    """One sentence on what a stream (`g1`, `g2` or `g3`) saw."""
+    """One sentence on what a stream (`g1` to `g4`) saw."""
     values = [getattr(clip, stream) for clip in clips]
     over = sum(value >= FAKE_THRESHOLD for value in values)
     highest = max(range(len(values)), key=values.__getitem__)

@@ -21,11 +21,13 @@ PROJECT_WEIGHTS = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "mode
 OCCLUSION_MODEL = PROJECT_WEIGHTS / "occlusion"  # of `utils.texture.occlusion`
 MANIFEST = "manifest.yaml"
 STREAMS = ("g1", "g2")  # of landmarks
-TEXTURE = "g3"  # the third stream, which a set may have
+# What a set may have besides: a stream of texture, and one of the features of a network of g1.
+TEXTURE, FEATURES = "g3", "g4"
 AUTO, BUNDLED = "auto", "bundled"
 # Architectures, of `utils.network.two_stream`; three were published, the last is the project's own.
 GRU, GRU_LAST_STEP, GRU_RESIDUAL = "gru", "gru-last-step", "gru-residual"
 CONVOLUTIONAL = "convolutional"
+LANDMARK_RULE, TEXTURE_RULE = "landmarks", "texture"  # of a set, without g3 and with it
 ARCHITECTURES = (GRU, GRU_LAST_STEP, GRU_RESIDUAL, CONVOLUTIONAL)
 # What manifests called them until version 1.6.
 _EARLIER_NAMES = {"A": GRU, "B": GRU_LAST_STEP, "C": GRU_RESIDUAL, "F": CONVOLUTIONAL}
@@ -38,8 +40,8 @@ class DecisionRule:
     """How evidence becomes a score and a label, as it was fitted out of fold.
 
     Attributes:
-        slopes: of the log-odds by g1 and g2 together and, where there is a second, of the third
-            stream's mean decision value; offset: added to their sum.
+        slopes: of the log-odds by g1 and g2 together, of the mean decision value of g4, where the
+            set has it, and of that of g3, where the rule reads it; offset: added to their sum.
         bands: seconds of the face from which a band holds, its lower and its upper end: below the
             lower a score is Real, from the upper on Fake. Short tracks need stronger evidence.
         similarity: least similarity of a face's texture to anything learned, or None.
@@ -96,7 +98,8 @@ class WeightSet:
         frame_rate: frames per second that it knows, from and to.
         unclear: scores from and to which it is wrong too often, of both streams together or, of
             what they call fake, of one; None: it has two labels.
-        texture: the file of the third stream, or None where it has none.
+        texture: the file of g3, or None where it has none; features: that of g4;
+            feature_network: which of g1's networks has the features that g4 reads, from 0.
         rules: of decision, by what they read (`landmarks`, `texture`); they take the place of
             `unclear`, which then is the band of a long track, for pictures.
         ranges: of what is measured of a face, name -> least and most (None: no bound), outside of
@@ -119,6 +122,8 @@ class WeightSet:
     frame_rate: tuple[float, float] = (0.0, 1000.0)
     unclear: tuple[float, float] | None = None
     texture: ModelFile | None = None
+    features: ModelFile | None = None
+    feature_network: int = 0
     rules: dict[str, DecisionRule] = field(default_factory=dict)
     ranges: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
     areas: dict[str, float] = field(default_factory=dict)
@@ -244,10 +249,24 @@ def _weight_set(name: str, entry: dict) -> WeightSet:
     motion = {str(part): (float(a), float(b)) for part, (a, b) in entry.get("motion", {}).items()}
     described["motion"] = motion
     files = tuple(_model_file(name, entry["files"][stream]) for stream in STREAMS)
-    if TEXTURE in entry["files"]:
-        described["texture"] = _model_file(name, entry["files"][TEXTURE])
-    described["rules"] = {str(key): _rule(one) for key, one in entry.get("rules", {}).items()}
+    for key, stream in (("texture", TEXTURE), ("features", FEATURES)):
+        if stream in entry["files"]:
+            described[key] = _model_file(name, entry["files"][stream])
+    if "features" in described:
+        described["feature_network"] = _feature_network(entry, described)
+    described["rules"] = {
+        str(key): _rule(one, 1 + ("features" in described) + (key == TEXTURE_RULE))
+        for key, one in entry.get("rules", {}).items()
+    }
     return WeightSet(name=str(name), files=files, **described)
+
+
+def _feature_network(entry: dict, described: dict[str, Any]) -> int:
+    number = entry.get("feature_network", 0)
+    known = described.get("networks", 1) if described["architecture"] == CONVOLUTIONAL else 0
+    if not isinstance(number, int) or not 0 <= number < known:
+        raise ValueError(f"feature_network {printable(str(number))[:40]!r}; g1 has {known} such")
+    return number
 
 
 def _members(name: str, entry: dict, merged: dict) -> tuple[str, ...]:
@@ -268,11 +287,12 @@ def _model_file(name: str, entry: dict) -> ModelFile:
     )
 
 
-def _rule(entry: dict) -> DecisionRule:
+def _rule(entry: dict, streams: int) -> DecisionRule:
+    """A rule that weighs what so many say: g1 and g2 together, and others."""
     bands = tuple((float(start), float(low), float(high)) for start, low, high in entry["bands"])
     slopes = tuple(map(float, entry["slopes"]))
-    if not bands or len(slopes) not in (1, 2) or any(not 0 <= a <= b <= 1 for _, a, b in bands):
-        raise ValueError("a rule has one or two slopes, and bands within 0 and 1")
+    if not bands or len(slopes) != streams or any(not 0 <= a <= b <= 1 for _, a, b in bands):
+        raise ValueError(f"this rule has {streams} slopes, and bands within 0 and 1")
     least, called_fake = (
         None if entry.get(key) is None else float(entry[key])
         for key in ("similarity", "real_called_fake")
@@ -325,17 +345,14 @@ def find_files(weights: WeightSet, folder: Path) -> list[Path] | None:
     return _find(weights.files, folder)
 
 
-def obtain_texture(weights: WeightSet, folder: Path) -> Path | None:
-    """The file of the third stream, as `obtain_files` has those of the first two; None: no such
-    stream.
+def obtain_file(file: ModelFile, folder: Path) -> Path:
+    """A file of a set, as `obtain_files` has those of g1 and g2.
 
     Raises:
         InputError: it can neither be found nor downloaded, or its checksum is wrong.
     """
-    if weights.texture is None:
-        return None
-    found = _find([weights.texture], folder)
-    return found[0] if found else _fetch(weights.texture, folder)
+    found = _find([file], folder)
+    return found[0] if found else _fetch(file, folder)
 
 
 def obtain_files(weights: WeightSet, folder: Path) -> list[Path]:
