@@ -28,8 +28,8 @@ from utils.verdict.scores import leans_to_fake
 from utils.weights.sets import LANDMARK_RULE, TEXTURE_RULE, DecisionRule
 
 LENGTHS = (0.0, 4.0, 8.0)  # seconds from which a band holds
-# Share of real tracks called Fake, in each class of length, so that some 0.03 are left of sources to
-# which nothing was fitted.
+# Share of real tracks called Fake, in each class of length: some 0.03 are left of sources to which
+# nothing was fitted.
 MAX_FALSE_ALARMS = 0.02
 SHARES = (0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 0.005)  # of a class, by which a score is weighed
 MIN_RIGHT, MIN_LABEL_RIGHT = 0.88, 0.8  # of what is decided; of what has one label

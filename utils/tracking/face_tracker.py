@@ -27,7 +27,7 @@ GAP_SECONDS = 0.2  # that a face may be lost for and still be the same tracklet
 LOOK_AROUND = 3  # times its period, a detector that searches near the face looks everywhere
 # Times its period, small faces are looked for: a fiftieth of the time at first, ever less often
 # while none is found.
-LOOK_CLOSER, LOOK_CLOSER_AT_MOST = 8, 32
+LOOK_CLOSER, LOOK_CLOSER_AT_MOST = 12, 32
 
 
 def assign(last_boxes: np.ndarray, boxes: np.ndarray) -> list[int | None]:
