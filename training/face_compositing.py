@@ -8,7 +8,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-WHOLE_FACE = np.arange(68)
 MOUTH = np.concatenate([np.arange(3, 14), np.arange(31, 36), np.arange(48, 68)])
 INNER_FACE = np.concatenate([np.arange(2, 15), np.arange(17, 68)])
 GRID = 25  # a warp is computed on this many points a side, then enlarged

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..verdict.results import FAKE, REAL, UNCLEAR
-
 REAL_RGB, MIDDLE_RGB, FAKE_RGB = (43, 108, 176), (130, 130, 130), (214, 90, 18)
-LABEL_RGB = {REAL: REAL_RGB, UNCLEAR: MIDDLE_RGB, FAKE: FAKE_RGB}
 
 
 def score_rgb(score: float) -> tuple[int, int, int]:
