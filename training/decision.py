@@ -191,7 +191,8 @@ def rule(values: np.ndarray, columns: Columns) -> tuple[dict, np.ndarray]:
     for name, found in (("real_above", real_above), ("fake_below", fake_below)):
         made[name] = [[round(score, 3), share] for score, share in found]
     made |= {"bands": bands}
-    made["real_called_fake"] = round(decided(scores, bands, columns)["all"]["real called Fake"], 4)
+    # reports say it of real videos, so each counts as one here
+    made["real_called_fake"] = round(labels_by_family(scores, bands, columns)["real"][1], 4)
     return made | {"strengths": strengths(scores, made, columns)}, scores
 
 
