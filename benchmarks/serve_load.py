@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from benchmarks.measure import PROJECT
 from utils.console import EXIT_DONE, EXIT_FAILED, print_result, run_script
 
 ASK_SECONDS, PARTS = 0.25, 8
+STOP_SECONDS = 60.0  # how long the server may take to end
 MOST_PAGE_SECONDS = 0.2
 LANDMARKS = (PROJECT / "landmarks" / "sample_fake.txt").read_bytes()
 VIDEO = PROJECT / "input" / "sample_fake.mp4"
@@ -51,13 +51,7 @@ def running_server(folder: Path, *flags: str) -> Iterator[tuple[subprocess.Popen
     """
     command = [sys.executable, str(PROJECT / "classify.py"), "--serve", "127.0.0.1:0"]
     command += ["--serve_path", str(folder), *flags]
-    process = subprocess.Popen(
-        command,
-        stderr=subprocess.PIPE,
-        text=True,
-        # a shell's background jobs ignore Ctrl-C and hand that on; here it must be heard
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
         match = re.search(r"http://\S+/", process.stderr.readline())
@@ -65,7 +59,7 @@ def running_server(folder: Path, *flags: str) -> Iterator[tuple[subprocess.Popen
         yield process, match[0]
     finally:
         process.terminate()
-        process.communicate()
+        process.communicate(timeout=STOP_SECONDS)
 
 
 class Watch(threading.Thread):

@@ -2,8 +2,12 @@
 
 import os
 import shutil
+import signal
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -36,6 +40,26 @@ def reference(*parts: str) -> Path:
 def speaking_as_a_script_does() -> None:
     """Notices are printed, so that tests can read them."""
     speak()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hearing_ctrl_c() -> None:
+    """A shell's background jobs ignore SIGINT, and so does what they start; what a test starts
+    hears it. (`preexec_fn` would do, but a process with threads may hang where it forks.)"""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    """What a condition gives once it is true.
+
+    Raises:
+        AssertionError: it is not within some seconds.
+    """
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, f"not within {seconds:g} seconds"
+        time.sleep(0.01)
+    return value
 
 
 @pytest.fixture

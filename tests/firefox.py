@@ -27,9 +27,9 @@ class Firefox:
         import websocket
 
         command = [program, "--headless", "--no-remote", "--profile", str(profile)]
-        self._process = subprocess.Popen(
-            [*command, "--remote-debugging-port", "0"], stderr=subprocess.PIPE, text=True
-        )
+        self._log = profile / "stderr.txt"  # a pipe that nobody reads would fill, and stop it
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen([*command, "--remote-debugging-port", "0"], stderr=log)
         self._socket = websocket.create_connection(
             f"{self._address()}/session", timeout=ANSWER_SECONDS, suppress_origin=True
         )
@@ -45,9 +45,9 @@ class Firefox:
     def _address(self) -> str:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
-            line = self._process.stderr.readline() if self._process.stderr else ""
-            if match := re.search(r"ws://\S+", line):
-                return match[0]
+            if match := re.search(r"(ws://\S+)\n", self._log.read_text()):
+                return match[1]
+            time.sleep(0.1)
         raise RuntimeError("Firefox does not start")
 
     def ask(self, method: str, **parameters: Any) -> dict:
@@ -131,4 +131,4 @@ class Firefox:
     def close(self) -> None:
         self._socket.close()
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()

@@ -436,7 +436,6 @@ def test_an_interrupted_run_writes_what_it_found(tmp_path, wandering_landmarks, 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     for _ in range(20):
         process.stdout.readline()

@@ -3,11 +3,10 @@
 import os
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, wait_until
 
 from benchmarks.faults import make_videos
 from utils.errors import InputError
@@ -115,15 +114,13 @@ def test_a_node_that_is_killed_costs_nothing_and_changes_nothing(tmp_path):
         *("extract_landmarks.py", "-i", videos, "-o", tmp_path / "local", *FLAGS),
         *("-l", tmp_path / "local.txt"),
     )
-    assert local.wait() == 0, local.communicate()[1]
+    errors = local.communicate(timeout=240)[1]
+    assert local.returncode == 0, errors
     with two_nodes() as (nodes, second):
         out = tmp_path / "out"
         where = ["-i", videos, "-o", out, "-l", tmp_path / "log.txt", "--ray", nodes.address]
         run = script("extract_landmarks.py", *where, *FLAGS)
-        deadline = time.monotonic() + 120
-        while run.poll() is None and not (out.is_dir() and len(contents(out)) > 1):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: run.poll() is not None or len(list(out.glob("*"))) > 1, 120)
         assert run.poll() is None, "the run was over before the node could be killed"
         nodes.remove_node(second, allow_graceful=False)
         printed, errors = run.communicate(timeout=240)

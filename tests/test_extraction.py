@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import PROJECT, write_video
+from conftest import PROJECT, wait_until, write_video
 
 import extract_landmarks
 from utils.console import run_script
@@ -134,10 +134,11 @@ def test_both_crop_modes_work_and_differ(monkeypatch, capsys, here, face_video):
 
 
 def _wait_for_partial_file(folder: Path, process: subprocess.Popen) -> Path:
-    while not (begun := list(folder.rglob("*.partial*"))):
+    def begun() -> list[Path]:
         assert process.poll() is None
-        time.sleep(0.01)
-    return begun[0]
+        return list(folder.rglob("*.partial*"))
+
+    return wait_until(begun)[0]
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -149,8 +150,6 @@ def test_ctrl_c_leaves_no_partial_file_and_ends_in_130(here, face_frames, worker
         [sys.executable, script, "-i", ".", "-o", "out", "-v", *DLIB, "--workers", workers],
         stderr=subprocess.PIPE,
         text=True,
-        # a shell's background jobs ignore Ctrl-C and hand that on; here it must be heard
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     _wait_for_partial_file(here, process)
     process.send_signal(signal.SIGINT)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, wait_until
 
 pytest.importorskip("starlette")
 from starlette.testclient import TestClient
@@ -61,13 +61,13 @@ def send(client, content: bytes = LANDMARKS.read_bytes(), name: str = "sample_fa
     return answer.json()
 
 
+def state_of(client, job: dict) -> dict:
+    return client.get(f"/api/jobs/{job['id']}").json()
+
+
 def finished(client, job: dict) -> dict:
-    for _ in range(int(SECONDS / 0.05)):
-        told = client.get(f"/api/jobs/{job['id']}").json()
-        if told["state"] in (DONE, FAILED):
-            return told
-        time.sleep(0.05)
-    raise AssertionError(f"still {told}")
+    wait_until(lambda: state_of(client, job)["state"] in (DONE, FAILED), SECONDS)
+    return state_of(client, job)
 
 
 def files_below(folder: Path) -> set[str]:
@@ -162,8 +162,7 @@ def test_a_job_that_is_deleted_is_gone_with_its_files(client, tmp_path):
 def test_deleting_a_running_job_lets_the_next_one_start(client):
     video = (PROJECT / "input" / "sample_real.mp4").read_bytes()
     first, second = send(client, video, "long.mp4"), send(client)
-    while client.get(f"/api/jobs/{first['id']}").json()["state"] == QUEUED:
-        time.sleep(0.02)
+    wait_until(lambda: state_of(client, first)["state"] != QUEUED)
     client.delete(f"/api/jobs/{first['id']}")
     assert finished(client, second)["state"] == DONE
 
@@ -173,8 +172,7 @@ def test_a_worker_that_dies_loses_only_its_own_job(client):
 
     video = (PROJECT / "input" / "sample_real.mp4").read_bytes()
     first, second = send(client, video, "long.mp4"), send(client)
-    while not client.get(f"/api/jobs/{first['id']}").json()["progress"]:
-        time.sleep(0.02)
+    wait_until(lambda: state_of(client, first)["progress"])
     for child in psutil.Process().children(recursive=True):
         if "spawn_main" in " ".join(child.cmdline()):
             child.kill()
@@ -331,10 +329,11 @@ def test_events_report_a_job_from_its_upload_to_its_verdict(server):
         request = urllib.request.Request(f"{address}api/jobs?name=a.txt", data, method="POST")
         urllib.request.urlopen(request, timeout=SECONDS).close()
         states = []
-        while DONE not in states:
-            line = events.readline().decode()
-            if line.startswith("data: "):
+        for line in events:
+            if line.startswith(b"data: "):
                 states += [job["state"] for job in json.loads(line[6:])["jobs"]]
+            if {DONE, FAILED} & set(states):
+                break
     assert states[-1] == DONE and set(states) <= {QUEUED, "running", DONE}
 
 
@@ -345,9 +344,7 @@ def test_ctrl_c_ends_the_server_and_its_workers(server, tmp_path):
     video = (PROJECT / "input" / "sample_real.mp4").read_bytes()
     request = urllib.request.Request(f"{address}api/jobs?name=a.mp4", video, method="POST")
     urllib.request.urlopen(request, timeout=SECONDS).close()
-    workers: list = []
-    while not workers:
-        workers = psutil.Process(process.pid).children(recursive=True)
+    workers = wait_until(lambda: psutil.Process(process.pid).children(recursive=True))
     os.kill(process.pid, signal.SIGINT)
     assert process.wait(timeout=20) == 130
     alive = psutil.wait_procs(workers, timeout=10)[1]
