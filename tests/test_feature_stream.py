@@ -100,13 +100,13 @@ class TestTraining:
         assert [unseen[n] for n in (0, 20, 1, 41, 2)] == [2, 2, 0, 0, None]
 
     def test_each_track_is_judged_by_the_features_of_its_network(self, tracks, random):
-        from training.feature_stream import out_of_fold
+        from training.feature_stream import out_of_networks
 
         fake = np.array([track.row.fake for track in tracks])
         unseen = [None if n % 20 < 10 else 1 for n in range(len(tracks))]
         own = [random.normal(size=(2, 6)) + 3 * of for of in fake]
         other = [values[:, ::-1] * 5 for values in own]
-        found = out_of_fold(tracks, unseen, {None: own, 1: other}, {None: {}, 1: {}})
+        found = out_of_networks(tracks, unseen, {None: own, 1: other}, {None: {}, 1: {}})
         assert found[fake].min() > found[~fake].max()
 
     def test_columns_are_added_beside_those_that_are_there(self, tmp_path):

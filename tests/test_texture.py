@@ -1,6 +1,7 @@
 """The third stream: patches, measures, figures, files, the kernel machine and the rules."""
 
 import zipfile
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -68,8 +69,9 @@ def test_a_patch_does_not_depend_on_where_a_face_lies_or_how_it_is_turned(random
 def test_what_needs_a_frame_before_is_not_measured_in_the_first(random):
     frames, meter = noise(random, 3), TextureMeter()
     rows = [meter.measure(frame, landmarks_at(60, 100 + 90j)) for frame in frames]
-    missing = [[MEASURES[i] for i in range(9) if np.isnan(row[:, i]).all()] for row in rows]
-    assert missing[0] == ["change", "acceleration", "unchanged", "green", "red_minus_green"]
+    missing = [[MEASURES[i] for i in range(10) if np.isnan(row[:, i]).all()] for row in rows]
+    colours = "green", "red_minus_green"
+    assert missing[0] == ["change", "acceleration", "unchanged", *colours, "unexplained"]
     assert missing[1] == ["acceleration"] and missing[2] == []
     meter.reset()
     assert np.isnan(meter.measure(frames[0], landmarks_at(60, 100 + 90j))[:, 0]).all()
@@ -80,6 +82,21 @@ def test_a_frozen_picture_does_not_change(random):
     still, again = (meter.measure(frame, landmarks_at(60, 100 + 90j)) for _ in range(2))
     assert (again[:, MEASURES.index("unchanged")] == 1).all()
     assert np.array_equal(still[:, 2:6], again[:, 2:6])
+
+
+def test_a_motion_explains_the_change_that_noise_does_not(random):
+    face = cv2.GaussianBlur(random.normal(size=(200, 200, 3)), (0, 0), 8)
+    face = 128 + 40 * face / face.std()
+    moved = cv2.warpAffine(face, np.array([[1.0, 0, 0.8], [0, 1, 0.5]]), (200, 200))
+    noisy = face + random.normal(0, 4, face.shape)
+    left = {}
+    for name, second in (("moved", moved), ("noisy", noisy)):
+        meter = TextureMeter()
+        for frame in (face, second):
+            picture = frame.round().clip(0, 255).astype(np.uint8)
+            row = meter.measure(picture, landmarks_at(60, 100 + 95j))
+        left[name] = np.median(row[:, MEASURES.index("unexplained")])
+    assert left["moved"] < np.log(0.2) < np.log(0.7) < left["noisy"] <= 0
 
 
 def test_with_a_stride_of_two_every_second_frame_is_compared(random):
@@ -133,10 +150,10 @@ def write_bomb(path):
     [
         lambda path: path.write_bytes(b"no zip"),
         lambda path: np.savez(path, rows=np.zeros(3, np.float16)),
-        lambda path: np.savez(path, version=1, stride=1, rows=np.zeros((9, *SHAPE), np.float16)),
-        lambda path: np.savez(path, version=1, stride=1, rows=np.zeros((10, *SHAPE))),
-        lambda path: np.savez(path, version=2, stride=1, rows=np.zeros((10, *SHAPE), np.float16)),
-        lambda path: np.savez(path, version=1, stride=1, rows=np.array([{}] * 10, object)),
+        lambda path: np.savez(path, version=2, stride=1, rows=np.zeros((9, *SHAPE), np.float16)),
+        lambda path: np.savez(path, version=2, stride=1, rows=np.zeros((10, *SHAPE))),
+        lambda path: np.savez(path, version=3, stride=1, rows=np.zeros((10, *SHAPE), np.float16)),
+        lambda path: np.savez(path, version=2, stride=1, rows=np.array([{}] * 10, object)),
         write_bomb,
     ],
 )
@@ -144,6 +161,12 @@ def test_a_texture_file_that_does_not_fit_is_refused(tmp_path, spoil):
     spoil(texture_path(tmp_path / "a.txt"))
     with pytest.raises(InputError, match="not the texture of its landmark file"):
         read_texture(tmp_path / "a.txt", 10)
+
+
+def test_a_texture_file_of_an_earlier_release_counts_as_none(tmp_path):
+    rows = np.zeros((10, FIELDS, len(MEASURES) - 1), np.float16)
+    np.savez_compressed(tmp_path / "a.texture.npz", version=1, stride=1, rows=rows)
+    assert read_texture(tmp_path / "a.txt", 10) is None
 
 
 def test_without_a_texture_file_there_is_none(tmp_path):
@@ -179,6 +202,41 @@ def test_a_saved_machine_answers_the_same(tmp_path, machine, random):
     values = random.normal(size=(20, 6))
     again = load_kernel_machine(tmp_path / "m.npz")(values)[0]
     assert np.allclose(again, machine(values)[0], atol=0.02)
+
+
+def test_a_transform_is_applied_and_saved(tmp_path, machine, random):
+    turned = replace(machine, transform=np.diag([2.0, 1, 1, 1, 1, 1]))
+    values = random.uniform(-1, 1, (20, 6))
+    carried = values * [2, 1, 1, 1, 1, 1]
+    assert np.allclose(turned(values)[0], machine(carried)[0])
+    save_kernel_machine(tmp_path / "m.npz", turned)
+    assert np.allclose(
+        load_kernel_machine(tmp_path / "m.npz")(values)[0], turned(values)[0], atol=0.02
+    )
+
+
+def test_a_transform_of_another_size_is_refused(tmp_path, machine):
+    save_kernel_machine(tmp_path / "m.npz", replace(machine, transform=np.eye(5)))
+    with pytest.raises(InputError, match="not a kernel machine"):
+        load_kernel_machine(tmp_path / "m.npz")
+
+
+def test_where_sources_are_levelled_what_differs_between_them_counts_less(random):
+    pytest.importorskip("sklearn", reason="scikit-learn is missing: requirements-dev.txt")
+    from training.kernel_training import MachineRecipe, fit_machine, within_class_transform
+
+    sources = np.repeat(np.arange(40), 8)
+    camera = random.normal(size=40)[sources]
+    fake = sources % 2 == 1
+    points = random.normal(size=(320, 3))
+    points[:, 0] += 5 * camera
+    points[:, 1] += 1.5 * (fake - 0.5)
+    points /= points.std(axis=0)
+    transform = within_class_transform(points, fake, sources, np.ones(320))
+    assert transform[1, 1] > 1.2 * transform[0, 0] > 0
+    recipe = MachineRecipe(c=1, gamma=0.5, level_sources=True)
+    decisions = fit_machine(points, fake, recipe, np.ones(320), sources)(points)[0]
+    assert decisions[fake].mean() > decisions[~fake].mean() + 1
 
 
 def test_a_figure_that_is_missing_counts_as_the_mean(machine):

@@ -27,8 +27,9 @@ from training.clip_sampler import ClipSampler
 from training.configuration import networks_of, read_configuration
 from training.corpus import CorpusTrack, read_rows, read_tracks
 from training.cross_validate import deal, split
+from training.kernel_training import MachineRecipe
 from training.labelled_tracks import read_archives
-from training.texture_stream import FFPP, FOLDS, MAX_CLIPS, TABLE, deal_folds, known_tracks, train
+from training.texture_stream import FFPP, MAX_CLIPS, TABLE, known_tracks, out_of_fold, train
 from training.train import StreamTrainer, choose_backend, learned_by, train_stream
 from utils.atomic_write import AtomicFile
 from utils.console import EXIT_DONE, notice, run_script
@@ -39,7 +40,7 @@ from utils.shared import VALUES_PER_FRAME
 from utils.weights.sets import BUNDLED, CONVOLUTIONAL, PROJECT_WEIGHTS, STREAMS, read_manifest
 
 CONFIGURATION = Path(__file__).resolve().parent / "bundled.yaml"
-C = 1.0  # of the support vector machine
+RECIPE = MachineRecipe(c=1.0, gamma=0.5)
 NETWORK_FOLDS = 3  # of `training.cross_validate`
 COPIED_CLIPS = 2  # of a changed copy that are learned
 
@@ -98,7 +99,7 @@ def unseen_by(tracks: Sequence[CorpusTrack], known: dict[str, dict[str, str]]) -
     ]
 
 
-def out_of_fold(
+def out_of_networks(
     tracks: Sequence[CorpusTrack],
     unseen: Sequence[int | None],
     features: dict[int | None, list[np.ndarray]],
@@ -110,18 +111,12 @@ def out_of_fold(
         unseen: of each track, which network saw nothing of it; features: of all tracks, and
         copies: of changed ones by name, by each network.
     """
-    fold, found = deal_folds(tracks), np.zeros(len(tracks))
-    for number in range(FOLDS):
-        learned = [int(i) for i in np.flatnonzero(fold != number)]
-        held = [int(i) for i in np.flatnonzero(fold == number)]
-        for network in sorted({unseen[i] for i in held}, key=str):
-            own = features[network]
-            machine = train(
-                [tracks[i] for i in learned], [own[i] for i in learned], copies[network], C
-            )
-            for index in (i for i in held if unseen[i] == network):
-                found[index] = machine(own[index])[0].mean()
-        notice(f"fold {number} done")
+    found = np.zeros(len(tracks))
+    for network, own in features.items():
+        by_network = out_of_fold(tracks, own, copies[network], RECIPE)[:, 0]
+        held = [index for index, of in enumerate(unseen) if of == network]
+        found[held] = by_network[held]
+        notice(f"network {network} done")
     return found
 
 
@@ -171,13 +166,13 @@ def main() -> int:
         for name, one in networks.items()
     }
     notice(f"{len(tracks)} tracks, {len(copied)} changed copies, {len(known)} known to g1")
-    found = out_of_fold(tracks, unseen, features, copies)
+    found = out_of_networks(tracks, unseen, features, copies)
     columns = {
         "features": {t.row.name: f"{of:.4f}" for t, of in zip(tracks, found, strict=True)},
         "seen": {t.row.name: str(int(n is not None)) for t, n in zip(tracks, unseen, strict=True)},
     }
     add_columns(TABLE, columns)
-    machine = train(tracks, features[None], copies[None], C)
+    machine = train(tracks, features[None], copies[None], RECIPE)
     save_kernel_machine(given.output / "g4.npz", machine)
     notice(f"{len(machine.vectors)} support vectors, {(given.output / 'g4.npz').stat().st_size} B")
     return EXIT_DONE

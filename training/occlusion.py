@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from training.corpus import CorpusRow, CorpusVideo, read_rows
-from training.kernel_training import fit_machine
+from training.kernel_training import MachineRecipe, fit_machine
 from utils.console import EXIT_DONE, notice, print_result, run_script
 from utils.errors import InputError
 from utils.kernel_machine import KernelMachine, save_kernel_machine
@@ -29,7 +29,7 @@ from utils.report.per_video import landmarks_by_frame
 from utils.texture.face_patch import PATCH_PIXELS, face_patch, halvings_for, pixel_step
 from utils.texture.occlusion import REGIONS, region_features, sureness
 
-C, GAMMA = 3.0, 0.3  # of the support vector machine; gamma over the number of features
+RECIPE = MachineRecipe(c=3.0, gamma=0.3, floor=1e-6)
 COVERED = 0.6  # sureness from which a region counts as covered, here and in the manifest
 FOLDS = 3
 FINE = 8  # times the patch's size, at which words and outlines are drawn
@@ -249,7 +249,7 @@ def video_patches(row: CorpusRow, videos: Path, corpus: Path) -> Iterator[np.nda
 def train(clean: np.ndarray, covered: np.ndarray) -> KernelMachine:
     """A machine from features (n, features) of patches as they are and of covered ones."""
     values = np.concatenate([clean, covered])
-    return fit_machine(values, np.arange(len(values)) >= len(clean), C, GAMMA, 1e-6)
+    return fit_machine(values, np.arange(len(values)) >= len(clean), RECIPE)
 
 
 def measure(

@@ -16,13 +16,14 @@ import hashlib
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from training.corpus import CorpusTrack, read_rows, read_tracks
-from training.kernel_training import fit_machine
+from training.kernel_training import MachineRecipe, fit_machine
 from training.labelled_tracks import read_mediapipe_archive
 from utils.atomic_write import AtomicFile
 from utils.console import EXIT_DONE, notice, run_script
@@ -33,7 +34,7 @@ from utils.shared import CROP_CENTRE, FAMILIES
 from utils.verdict.scores import mean_evidence
 from utils.weights.sets import BUNDLED, PROJECT_WEIGHTS, read_manifest
 
-C, GAMMA = 10.0, 0.5  # of the support vector machine; gamma over the number of figures
+RECIPE = MachineRecipe(c=10.0, gamma=0.5, level_sources=True)
 SOURCE_POWER = 0.25  # a source counts by this power of its tracks
 MAX_CLIPS = 6  # of a track that are learned
 FOLDS = 5
@@ -95,33 +96,36 @@ def track_weights(tracks: Sequence[CorpusTrack]) -> np.ndarray:
 def train(
     tracks: Sequence[CorpusTrack],
     figures: Sequence[np.ndarray],
-    changed: dict[str, np.ndarray] | None = None,
-    c: float = C,
+    changed: dict[str, np.ndarray],
+    recipe: MachineRecipe,
 ) -> KernelMachine:
     """A machine from the clips of tracks, and of changed copies of them by name."""
-    copies = changed or {}
-    clips, labels, weights = [], [], []
+    clips, labels, weights, sources = [], [], [], []
     for track, own, weight in zip(tracks, figures, track_weights(tracks), strict=True):
-        parts = [own[:MAX_CLIPS], *([copies[track.row.name]] if track.row.name in copies else [])]
+        parts = [own[:MAX_CLIPS], *([changed[track.row.name]] if track.row.name in changed else [])]
         together = np.concatenate([part for part in parts if len(part)])
         clips.append(together)
         labels += [track.row.fake] * len(together)
         weights += [weight / len(together)] * len(together)
-    scale = len(weights) / np.sum(weights)
-    labels_of = np.array(labels)
-    return fit_machine(np.concatenate(clips), labels_of, c, GAMMA, 1e-9, np.array(weights) * scale)
+        sources += [track.row.source] * len(together)
+    values, scale = np.concatenate(clips), len(weights) / np.sum(weights)
+    each = np.array(weights) * scale
+    return fit_machine(values, np.array(labels), recipe, each, np.array(sources))
 
 
 def out_of_fold(
     tracks: Sequence[CorpusTrack],
     figures: Sequence[np.ndarray],
-    changed: dict[str, np.ndarray] | None = None,
+    changed: dict[str, np.ndarray],
+    recipe: MachineRecipe,
 ) -> np.ndarray:
     """Mean decision and median similarity (tracks, 2) by machines that saw no source of a track."""
     fold, found = deal_folds(tracks), np.zeros((len(tracks), 2))
     for number in range(FOLDS):
         learned = [int(i) for i in np.flatnonzero(fold != number)]
-        machine = train([tracks[i] for i in learned], [figures[i] for i in learned], changed)
+        machine = train(
+            [tracks[i] for i in learned], [figures[i] for i in learned], changed, recipe
+        )
         for index in map(int, np.flatnonzero(fold == number)):
             decisions, similarity = machine(figures[index])
             found[index] = decisions.mean(), np.median(similarity)
@@ -169,6 +173,14 @@ def known_evidence(row: dict[str, str]) -> float:
     return max((float(row[f"g1 {one}"]) + float(row[f"g2 {one}"])) / 2 for one in FAMILIES)
 
 
+def _landmark_streams() -> Classifier:
+    """g1 and g2 alone, since g3 and g4 are what is about to be replaced."""
+    manifest = read_manifest()
+    weights = replace(manifest.sets[BUNDLED], texture=None, features=None)
+    sets = manifest.sets | {BUNDLED: weights}
+    return load_classifier(replace(manifest, sets=sets), BUNDLED, PROJECT_WEIGHTS)
+
+
 def _anonymous(name: str) -> str:
     return "s" + hashlib.sha256(name.encode()).hexdigest()[:6]
 
@@ -204,7 +216,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, required=True, help="folder of g3.npz")
     given = parser.parse_args()
     rows = read_rows(given.list)
-    classifier = load_classifier(read_manifest(), BUNDLED, PROJECT_WEIGHTS)
+    classifier = _landmark_streams()
     read = [track for track in read_tracks(rows, given.corpus, classifier.weights) if track.clips]
     tracks = [track for track in read if len(_figures(track))]
     figures = [_figures(track) for track in tracks]
@@ -213,7 +225,7 @@ def main() -> int:
         copies = read_tracks(rows, given.changed, classifier.weights)
         changed = {copy.row.name: _figures(copy)[:2] for copy in copies if len(_figures(copy))}
     notice(f"{len(tracks)} tracks, {len(changed)} changed copies")
-    found = out_of_fold(tracks, figures, changed)
+    found = out_of_fold(tracks, figures, changed, RECIPE)
     known = known_tracks(tracks, given.tracks)
     notice(f"{len(known)} tracks were learned by g1 and g2; they count out of fold")
     evidence = [
@@ -225,7 +237,7 @@ def main() -> int:
     ]
     columns = {"evidence": evidence, "texture": found[:, 0], "similarity": found[:, 1]}
     write_table(TABLE, tracks, columns)
-    machine = train(tracks, figures, changed)
+    machine = train(tracks, figures, changed, RECIPE)
     save_kernel_machine(given.output / "g3.npz", machine)
     notice(f"{len(machine.vectors)} support vectors, {(given.output / 'g3.npz').stat().st_size} B")
     return EXIT_DONE

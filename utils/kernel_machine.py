@@ -6,6 +6,7 @@ import zipfile
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,12 +26,13 @@ def standardise(figures: np.ndarray, mean: np.ndarray, deviation: np.ndarray) ->
 @dataclass(frozen=True)
 class KernelMachine:
     """f(x) = sum of coefficients * exp(-gamma |x - vector|^2) + offset (Cortes and Vapnik, 1995),
-    for standardised x, cut at four deviations.
+    for standardised x, cut at four deviations and, where there is one, carried by a transform.
 
     Attributes:
         mean, deviation: (figures,) of the training clips.
-        vectors: (n, figures), standardised support vectors; coefficients: (n,).
+        vectors: (n, figures), support vectors, standardised and carried; coefficients: (n,).
         gamma, offset: scalars, as arrays ().
+        transform: (figures, figures), or None.
     """
 
     mean: np.ndarray
@@ -39,6 +41,7 @@ class KernelMachine:
     coefficients: np.ndarray
     gamma: np.ndarray
     offset: np.ndarray
+    transform: np.ndarray | None = None
 
     @cached_property
     def _vectors(self) -> tuple[np.ndarray, np.ndarray]:
@@ -51,6 +54,8 @@ class KernelMachine:
         """The decision values (n,) of clips, higher for fake, and how like the most similar support
         vector each clip is: the largest kernel value (n,), 1 for a clip that was learned."""
         points = standardise(figures, self.mean, self.deviation).astype(float)
+        if self.transform is not None:
+            points = points @ self.transform
         vectors, lengths = self._vectors
         squares = np.square(points).sum(axis=1)[:, None] + lengths
         # a look at a face is one point: not worth waking the threads of BLAS beside a decoder
@@ -63,6 +68,9 @@ class KernelMachine:
 
 def save_kernel_machine(path: Path, machine: KernelMachine) -> None:
     """Writes a machine; vectors in float16, whose rounding moves a decision by about 0.001."""
+    optional: dict[str, Any] = (
+        {} if machine.transform is None else {"transform": np.float32(machine.transform)}
+    )
     np.savez_compressed(
         path,
         mean=machine.mean.astype(np.float32),
@@ -71,6 +79,7 @@ def save_kernel_machine(path: Path, machine: KernelMachine) -> None:
         coefficients=machine.coefficients.astype(np.float32),
         gamma=np.float64(machine.gamma),
         offset=np.float64(machine.offset),
+        **optional,
     )
 
 
@@ -89,14 +98,17 @@ def load_kernel_machine(path: Path, figures: int | None = None) -> KernelMachine
             if sum(one.file_size for one in archive.infolist()) > MAX_WEIGHT_BYTES:
                 raise ValueError("larger than any of its kind")
         with np.load(path, allow_pickle=False) as content:
-            machine = KernelMachine(**{name: content[name] for name in names})
-        count, width = machine.vectors.shape
+            if "transform" not in content:
+                names.remove("transform")
+            arrays = {name: content[name] for name in names}
+        count, width = arrays["vectors"].shape
         figures = width if figures is None else figures
-        shapes = [(figures,), (figures,), (count, figures), (count,), (), ()]
-        if [getattr(machine, name).shape for name in names] != shapes:
+        shapes = [(figures,), (figures,), (count, figures), (count,), (), (), (figures, figures)]
+        if [array.shape for array in arrays.values()] != shapes[: len(names)]:
             raise ValueError("arrays that do not fit each other")
-        if not all(np.isfinite(getattr(machine, name)).all() for name in names):
+        if not all(np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("NaN or infinite numbers")
+        machine = KernelMachine(**arrays)
     except ZIP_ERRORS as error:
         raise InputError(f"{path}: not a kernel machine ({error})") from None
     return machine

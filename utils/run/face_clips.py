@@ -92,7 +92,7 @@ def read_clips(
 def _figures(
     rows: np.ndarray, fps: float, frame: int, step: int
 ) -> list[tuple[np.ndarray, tuple[int, int]]]:
-    """The figures of texture rows (frames, 49, 9), every `step`-th from a frame on, and the first
+    """The figures of texture rows (frames, 49, 10), every `step`-th from a frame on, and the first
     frame and the one after the last of each."""
     return [
         (texture_figures(rows[start:end], fps), (frame + start * step, frame + end * step))

@@ -11,7 +11,8 @@ from .texture_rows import GRID, MEASURES
 
 CLIP_FRAMES = 48  # of a clip of this stream
 MIN_CLIP_FRAMES = 24  # of a segment that is shorter than a clip
-TEXTURE_FIGURES = 12 * GRID * (GRID + 1) // 2
+_PER_FIELD = 13  # figures
+TEXTURE_FIGURES = _PER_FIELD * GRID * (GRID + 1) // 2
 PULSE_BAND, NOISE_BAND = (0.7, 3.0), (4.0, 12.6)  # Hz, of the skin's colour
 
 
@@ -46,17 +47,17 @@ def _band_energies(
 
 
 def measured_share(rows: np.ndarray) -> float:
-    """The share of a clip's frames (frames, 49, 9) in which a change was measured."""
+    """The share of a clip's frames (frames, 49, 10) in which a change was measured."""
     return float(np.isfinite(rows[:, 0, 0]).mean())
 
 
 def texture_figures(rows: np.ndarray, fps: float) -> np.ndarray:
-    """The texture of a clip, float32 (`TEXTURE_FIGURES`,): 12 figures of 28 fields.
+    """The texture of a clip, float32 (`TEXTURE_FIGURES`,): 13 figures of 28 fields.
 
     Fields that mirror each other are averaged: a mirrored face has the same figures.
 
     Args:
-        rows: (frames, 49, 9) of a texture file, the clip's; fps: their frames per second.
+        rows: (frames, 49, 10) of a texture file, the clip's; fps: their frames per second.
     """
     values = {name: rows[..., index].astype(np.float32) for index, name in enumerate(MEASURES)}
     change, acceleration = values["change"], values["acceleration"]
@@ -79,6 +80,7 @@ def texture_figures(rows: np.ndarray, fps: float) -> np.ndarray:
         np.log((pulse + 1e-4) / (noise + 1e-4)),
         np.log(noise + 1e-4),
         np.log(colour_noise + 1e-4),
+        np.nanmedian(values["unexplained"], axis=0),
     ]
     grid = np.stack(figures, axis=1).reshape(GRID, GRID, len(figures))
     mirrored = (grid + grid[:, ::-1]) / 2

@@ -17,7 +17,8 @@ from ..locations import local_copy, storage_errors
 from .texture_rows import FIELDS, MEASURES
 
 SUFFIX = ".texture.npz"
-VERSION = 1
+VERSION = 2
+SHORTER_VERSION = 1  # rows (49, 9), of releases before 1.11
 _ROW_BYTES = FIELDS * len(MEASURES) * np.dtype(np.float16).itemsize
 _HEADER_BYTES = 1024  # of an array in an .npz
 
@@ -27,7 +28,7 @@ class TextureTrack:
     """The texture of one face through one video.
 
     Attributes:
-        rows: float16 (frames, 49, 9), as `TextureMeter.measure` makes them; NaN where not measured.
+        rows: float16 (frames, 49, 10), as `TextureMeter.measure` makes them; NaN where missing.
         stride: each row was compared with the one so many frames before.
     """
 
@@ -64,7 +65,8 @@ def write_texture(path: Path, track: TextureTrack) -> None:
 
 
 def read_texture(landmarks: Path, lines: int) -> TextureTrack | None:
-    """The texture beside a landmark file of so many lines; None where there is none.
+    """The texture beside a landmark file of so many lines; None where there is none, or one with
+    fewer measures by an earlier release.
 
     Raises:
         InputError: the file cannot be read, or does not belong to the landmark file.
@@ -77,7 +79,7 @@ def read_texture(landmarks: Path, lines: int) -> TextureTrack | None:
         return _read(path, copy, lines)
 
 
-def _read(path: Path, copy: Path, lines: int) -> TextureTrack:
+def _read(path: Path, copy: Path, lines: int) -> TextureTrack | None:
     """See `read_texture`; `copy`: of the file, on this machine."""
     try:
         with zipfile.ZipFile(copy) as archive:
@@ -88,6 +90,8 @@ def _read(path: Path, copy: Path, lines: int) -> TextureTrack:
         with np.load(copy, allow_pickle=False) as content:
             version, stride = int(content["version"]), int(content["stride"])
             rows = content["rows"]
+        if version == SHORTER_VERSION:
+            return None
         if version != VERSION or not 1 <= stride <= 1000:
             raise ValueError(f"version {version}, stride {stride}")
         if rows.dtype != np.float16 or rows.shape != (lines, FIELDS, len(MEASURES)):

@@ -15,4 +15,5 @@ MEASURES = (
     "unchanged",  # share of pixels that change by less than half a grey level
     "green",  # mean change of the green channel, in grey levels
     "red_minus_green",  # mean change of red less green
+    "unexplained",  # log share of the change that is not the field's own motion
 )

@@ -35,7 +35,7 @@ class Segment:
         scores: (frames,) of the landmarks; 0 where not detected.
         tracklet: number of the tracklet that it comes from, by which `FaceSpool` knows it.
         start: its first frame among the tracklet's.
-        texture: float16 (frames, 49, 9) of `utils.texture`, or None where it was not measured.
+        texture: float16 (frames, 49, 10) of `utils.texture`, or None where it was not measured.
         covered: (looks, 3): a frame of the segment, and the probability that mouth and eyes are
             covered in it.
     """
