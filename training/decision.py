@@ -31,6 +31,7 @@ LENGTHS = (0.0, 4.0, 8.0)  # seconds from which a band holds
 # Share of real tracks called Fake, in each class of length: some 0.03 are left of sources to which
 # nothing was fitted.
 MAX_FALSE_ALARMS = 0.02
+MAX_ACCUSED = 0.03  # the same where each track counts as one
 SHARES = (0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 0.005)  # of a class, by which a score is weighed
 MIN_RIGHT, MIN_LABEL_RIGHT = 0.88, 0.8  # of what is decided; of what has one label
 MATCH_FPS, MATCH_FACE, MATCH_FRAME = 1.5, 1.35, 1.65  # difference; ratios
@@ -138,11 +139,14 @@ def fit(values: np.ndarray, columns: Columns) -> tuple[np.ndarray, float]:
 def band(scores: np.ndarray, fake: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     """Below the first Real, from the second on Fake: the two by which most is decided, while few
     real ones are called Fake and most of what is decided is right, of either label and together;
-    all by weight, (tracks,)."""
+    by weight, (tracks,); false alarms by tracks, too, so that no group may hold many."""
     best, most = (0.01, 0.99), 0
     for high in np.round(np.arange(0.5, 0.991, 0.01), 2):
         called_fake = scores >= high
-        if weights[called_fake & ~fake].sum() > MAX_FALSE_ALARMS * weights[~fake].sum():
+        accused = called_fake & ~fake
+        if weights[accused].sum() > MAX_FALSE_ALARMS * weights[~fake].sum():
+            continue
+        if accused.sum() > MAX_ACCUSED * (~fake).sum():
             continue
         for low in np.round(np.arange(0.01, 0.501, 0.01), 2):
             called_real = scores < low
