@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import av
 import cv2
@@ -94,7 +93,7 @@ class Place:
                 return left
             time.sleep(0.5)
 
-    def start(self, *flags: str, out: Path | None = None, **options: Any) -> subprocess.Popen:
+    def start(self, *flags: str, out: Path | None = None) -> subprocess.Popen:
         """Starts a run in a session of its own."""
         where = ["-i", self.videos, "-o", out or self.out, "-l", self.log]
         command = [sys.executable, PROJECT / "extract_landmarks.py", *where, *FLAGS, *flags]
@@ -104,12 +103,11 @@ class Place:
             text=True,
             start_new_session=True,
             env={**os.environ, "LRNET_PROGRESS": "0"},
-            **options,
         )
 
-    def run(self, *flags: str, out: Path | None = None, **options: object) -> tuple[int, list[str]]:
+    def run(self, *flags: str, out: Path | None = None) -> tuple[int, list[str]]:
         """Exit status and stderr's lines of a run to its end."""
-        process = self.start(*flags, out=out, **options)
+        process = self.start(*flags, out=out)
         errors = process.communicate()[1]
         return process.returncode, errors.splitlines()
 
@@ -239,8 +237,10 @@ class Faults:
         """No file may be larger than some bytes: that ends writing as a full disk does."""
         with self.place() as place:
             size = int(self._random.integers(100, 30_000))
-            limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))  # noqa: E731
-            status, lines = place.run(preexec_fn=limit)
+            process = place.start()
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
+            lines = process.communicate()[1].splitlines()
+            status = process.returncode
             return status != 0, self._one_line_each(place, status, lines)
 
     def small_disk(self) -> tuple[bool, list[str]]:
