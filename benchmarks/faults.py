@@ -107,9 +107,13 @@ class Place:
 
     def run(self, *flags: str, out: Path | None = None) -> tuple[int, list[str]]:
         """Exit status and stderr's lines of a run to its end."""
-        process = self.start(*flags, out=out)
-        errors = process.communicate()[1]
-        return process.returncode, errors.splitlines()
+        return outcome(self.start(*flags, out=out))
+
+
+def outcome(process: subprocess.Popen) -> tuple[int, list[str]]:
+    """Exit status and stderr's lines of a run, once it has ended."""
+    errors = process.communicate()[1]
+    return process.returncode, errors.splitlines()
 
 
 def make_videos(folder: Path, count: int, frames: int = 36) -> None:
@@ -239,8 +243,7 @@ class Faults:
             size = int(self._random.integers(100, 30_000))
             process = place.start()
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
-            lines = process.communicate()[1].splitlines()
-            status = process.returncode
+            status, lines = outcome(process)
             return status != 0, self._one_line_each(place, status, lines)
 
     def small_disk(self) -> tuple[bool, list[str]]:
@@ -275,10 +278,10 @@ class Faults:
             process = place.start()
             time.sleep(self._random.uniform(0, self.seconds))
             away = place.videos.rename(place.folder / "away")
-            errors = process.communicate()[1].splitlines()
+            status, errors = outcome(process)
             away.rename(place.videos)
             wrong = [f"said {errors}"] if any("Traceback" in line for line in errors) else []
-            return process.returncode != 0, wrong + self.wrong_after_rerun(place)
+            return status != 0, wrong + self.wrong_after_rerun(place)
 
     def side_by_side(self, runs: int) -> tuple[bool, list[str]]:
         """Several runs at once write to one folder and one log."""

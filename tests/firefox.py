@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from conftest import wait_until
+
 START_SECONDS, ANSWER_SECONDS = 60.0, 60.0
 REMOTE_VALUES = {"null": None, "undefined": None}
 
@@ -20,7 +22,8 @@ class Firefox:
     """A browser with one page.
 
     Raises:
-        RuntimeError: it does not start, or answers with an error.
+        AssertionError: it does not start.
+        RuntimeError: it answers with an error.
     """
 
     def __init__(self, program: str, profile: Path) -> None:
@@ -43,12 +46,8 @@ class Firefox:
         self.ask("session.subscribe", events=events)
 
     def _address(self) -> str:
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end:
-            if match := re.search(r"(ws://\S+)\n", self._log.read_text()):
-                return match[1]
-            time.sleep(0.1)
-        raise RuntimeError("Firefox does not start")
+        written = re.compile(r"(ws://\S+)\n")
+        return wait_until(lambda: written.search(self._log.read_text()), START_SECONDS)[1]
 
     def ask(self, method: str, **parameters: Any) -> dict:
         """What a command answers; what happens meanwhile is noted."""

@@ -66,8 +66,11 @@ def state_of(client, job: dict) -> dict:
 
 
 def finished(client, job: dict) -> dict:
-    wait_until(lambda: state_of(client, job)["state"] in (DONE, FAILED), SECONDS)
-    return state_of(client, job)
+    def ended() -> dict | None:
+        told = state_of(client, job)
+        return told if told["state"] in (DONE, FAILED) else None
+
+    return wait_until(ended, SECONDS)
 
 
 def files_below(folder: Path) -> set[str]:

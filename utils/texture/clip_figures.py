@@ -11,7 +11,7 @@ from .texture_rows import GRID, MEASURES
 
 CLIP_FRAMES = 48  # of a clip of this stream
 MIN_CLIP_FRAMES = 24  # of a segment that is shorter than a clip
-_PER_FIELD = 13  # figures
+_PER_FIELD = 13  # figures of a field
 TEXTURE_FIGURES = _PER_FIELD * GRID * (GRID + 1) // 2
 PULSE_BAND, NOISE_BAND = (0.7, 3.0), (4.0, 12.6)  # Hz, of the skin's colour
 

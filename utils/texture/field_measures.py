@@ -15,14 +15,14 @@ import numpy as np
 from .face_patch import PATCH_PIXELS, face_patch, halvings_for, pixel_step
 from .texture_rows import FIELDS, GRID, MEASURES
 
-FIELD_PIXELS = PATCH_PIXELS // GRID
 BLUR_SIGMA = 0.8  # pixels
 BAND_SIGMAS = (0.7, 1.4, 2.8)  # pixels
 UNCHANGED_LEVELS = 0.5  # grey levels
 FAST_FPS, USUAL_FPS = 45.0, 27.5  # frames per second; a faster video is compared at a stride
 _FLOOR = 1e-3  # square grey levels, below what eight bits can show
 _SHARE_FLOOR = 0.01  # square grey levels, added to what a share is taken of
-_DAMPING, _DAMPING_SHARE = 0.3, 0.02  # added to both squared gradients: levels, and of their sum
+_DAMPING = 0.3  # square grey levels, added to the mean square of either gradient
+_DAMPING_SHARE = 0.02  # of the sum of both mean squares, added as well
 
 
 def texture_stride(fps: float) -> int:
@@ -96,6 +96,7 @@ class TextureMeter:
 def _rows(maps: np.ndarray, followed: bool, twice_followed: bool) -> np.ndarray:
     """The measures float16 (49, 10) from maps (13, 56, 56); NaN where frames before are missing."""
     np.square(maps[:7], out=maps[:7])
+    # reduced eight times by area, so each pixel is the mean of a field
     stacked = maps.reshape(len(maps) * PATCH_PIXELS, PATCH_PIXELS)
     fields = cv2.resize(stacked, (GRID, len(maps) * GRID), interpolation=cv2.INTER_AREA)
     means = fields.reshape(len(maps), FIELDS)
