@@ -19,7 +19,6 @@ test: $(VENV)/development
 
 test-all: $(VENV)/development
 	$(RUN) -m pytest -n 2 --durations=15
-	$(RUN) -m pytest --nbmake docs/tour.ipynb
 
 lint: $(VENV)/development
 	$(RUN) -m ruff check .
