@@ -192,10 +192,11 @@ def _texture_readers(folder: Path) -> list[Reader]:
         save_kernel_machine,
     )
     from utils.texture.texture_file import TextureTrack, read_texture, texture_path, write_texture
-    from utils.texture.texture_rows import FIELDS, MEASURES
+    from utils.texture.texture_rows import CHANNELS, FIELDS, MEASURES
 
     rows = np.zeros((3, FIELDS, len(MEASURES)), np.float16)
-    write_texture(texture_path(folder / "x.txt"), TextureTrack(rows, 1))
+    activations = np.zeros((3, CHANNELS), np.float16)
+    write_texture(texture_path(folder / "x.txt"), TextureTrack(rows, activations))
     one, scalar = np.ones(3), np.array(1.0)
     machine = KernelMachine(one, one, np.ones((4, 3)), np.ones(4), scalar, scalar)
     save_kernel_machine(folder / "g3.npz", machine)

@@ -1,8 +1,12 @@
+import contextlib
+
 import cv2
 import numpy as np
 import pytest
 import torch
 from conftest import reference
+from hypothesis import given
+from hypothesis import strategies as st
 
 from utils.cores import Cores
 from utils.errors import InputError
@@ -10,13 +14,15 @@ from utils.FaceDetector import make_face_detector
 from utils.landmark_files.io import read_landmarks
 from utils.LandmarkDetector import make_landmark_detector
 from utils.LandmarkDetector.fan import FanLandmarkDetector, FanNetwork, peaks
+from utils.LandmarkDetector.mediapipe_mesh import ACTIVATIONS
 from utils.run import detector_choice
 from utils.run.detector_choice import choose_detectors, choose_device, runs_on_pytorch
 from utils.run.extraction import extract_videos
 from utils.run.extraction_job import ExtractionOptions
 from utils.tracking import face_tracker
 from utils.weights import detector_models
-from utils.weights.detector_models import ModelFile
+from utils.weights.detector_models import DETECTOR_FILES, ModelFile, obtain_models
+from utils.weights.litert import LiteNetwork, read_network, with_outputs
 
 BOX = np.array([70.0, 85, 190, 205])
 
@@ -260,3 +266,43 @@ def test_a_wrong_roll_of_the_face_detector_does_not_turn_an_upright_face(face_fr
     for wrong in (np.pi / 2, np.pi, -np.pi / 2):
         box[5] = wrong
         assert abs(mesh.roi_of_box(face_frames[0], box)[3]) < 0.3
+
+
+def mesh_network() -> bytes:
+    (task,) = obtain_models(DETECTOR_FILES["mediapipe"], None)
+    return read_network(task, "face_landmarks_detector.tflite")
+
+
+def test_asking_for_inner_tensors_leaves_a_networks_own_outputs_as_they_are(random):
+    content = mesh_network()
+    square = random.uniform(size=(1, 256, 256, 3)).astype(np.float32)
+    own, more = (
+        LiteNetwork(content)(square),
+        LiteNetwork(with_outputs(content, ACTIVATIONS))(square),
+    )
+    for one, again in zip(own, more, strict=False):
+        np.testing.assert_array_equal(one, again)
+    assert [one.shape for one in more[len(own) :]] == [(1, 64, 64, 32), (1, 32, 32, 64)]
+
+
+def test_the_mesh_gives_the_activations_of_the_middle_of_the_face(face_frames):
+    mesh = make_landmark_detector("mediapipe")
+    box = make_face_detector("blazeface").detect(face_frames[:1])[0][0]
+    roi = mesh.roi_of_box(face_frames[0], box)
+    (same,), (again,) = (mesh.detect(face_frames[:1], [roi]) for _ in range(2))
+    assert [one.shape for one in same.activations] == [(32, 32, 32), (16, 16, 64)]
+    for one, other in zip(same.activations, again.activations, strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert one.std() > 0.1
+
+
+@given(st.binary(max_size=200))
+def test_inner_tensors_of_what_is_no_network_are_an_error(content):
+    with contextlib.suppress(ValueError):
+        assert len(with_outputs(content, ACTIVATIONS)) > len(content)
+
+
+def test_a_network_that_is_cut_off_gives_no_inner_tensors():
+    for length in (0, 3, 40):
+        with pytest.raises(ValueError, match="network"):
+            with_outputs(mesh_network()[:length], ACTIVATIONS)

@@ -15,10 +15,13 @@ from utils.kernel_machine import KernelMachine, load_kernel_machine, save_kernel
 from utils.rigid_motion import RIGID_POINTS, TEMPLATE, template_transform
 from utils.run.extraction_job import ExtractionOptions
 from utils.run.video_extraction import VideoExtractor
+from utils.texture.activation_measures import ActivationMeter
 from utils.texture.clip_figures import (
     CLIP_FRAMES,
+    FIELD_FIGURES,
     MIN_CLIP_FRAMES,
     TEXTURE_FIGURES,
+    field_figures,
     texture_clips,
     texture_figures,
 )
@@ -29,7 +32,7 @@ from utils.texture.face_patch import (
 from utils.texture.field_measures import TextureMeter, texture_stride
 from utils.texture.field_weights import COLUMNS, field_weights
 from utils.texture.texture_file import TextureTrack, read_texture, texture_path, write_texture
-from utils.texture.texture_rows import FIELDS, GRID, MEASURES
+from utils.texture.texture_rows import CHANNELS, FIELDS, GRID, MEASURES
 from utils.weights.sets import BUNDLED, DecisionRule, read_manifest
 
 SHAPE = (FIELDS, len(MEASURES))
@@ -107,6 +110,31 @@ def test_with_a_stride_of_two_every_second_frame_is_compared(random):
     assert np.array_equal(np.array(every), np.array(both)[::2], equal_nan=True)
 
 
+def layers(random) -> tuple[np.ndarray, ...]:
+    """Activations of one frame, as the mesh gives them."""
+    sizes = (32, 32, 32), (16, 16, 64)
+    return tuple(random.normal(size=size).astype(np.float32) for size in sizes)
+
+
+def test_the_change_of_activations_is_the_log_of_its_root_mean_square(random):
+    first, change = layers(random), layers(random)
+    second = tuple(one + 0.5 * by for one, by in zip(first, change, strict=True))
+    meter = ActivationMeter()
+    assert np.isnan(meter.measure(first)).all()
+    expected = [np.log(0.5 * np.sqrt(np.square(by).mean(axis=(0, 1)))) for by in change]
+    assert np.allclose(meter.measure(second), np.concatenate(expected), atol=0.01)
+    meter.reset()
+    assert np.isnan(meter.measure(second)).all()
+
+
+def test_activations_of_fast_videos_are_compared_at_the_stride(random):
+    frames = [layers(random) for _ in range(6)]
+    plain, fast = ActivationMeter(), ActivationMeter(2)
+    every = [plain.measure(frame) for frame in frames[::2]]
+    both = [fast.measure(frame) for frame in frames]
+    assert np.array_equal(np.array(every), np.array(both)[::2], equal_nan=True)
+
+
 @pytest.mark.parametrize(("fps", "stride"), [(25, 1), (30, 1), (44, 1), (50, 2), (60, 2), (120, 4)])
 def test_fast_videos_are_compared_at_a_stride(fps, stride):
     assert texture_stride(fps) == stride
@@ -124,19 +152,32 @@ def test_texture_clips_have_one_length_and_lie_in_the_segment(frames):
 def test_a_mirrored_face_has_the_same_figures(random):
     rows = random.normal(0, 1, (CLIP_FRAMES, *SHAPE)).astype(np.float16)
     mirrored = rows.reshape(CLIP_FRAMES, 7, 7, -1)[:, :, ::-1].reshape(rows.shape)
-    assert texture_figures(rows, 25).shape == (TEXTURE_FIGURES,)
-    assert np.allclose(texture_figures(rows, 25), texture_figures(mirrored, 25), atol=1e-4)
+    assert field_figures(rows, 25).shape == (FIELD_FIGURES,)
+    assert np.allclose(field_figures(rows, 25), field_figures(mirrored, 25), atol=1e-4)
+
+
+def test_the_figures_of_a_clip_end_with_the_mean_change_of_its_activations(random):
+    rows = random.normal(0, 1, (CLIP_FRAMES, *SHAPE)).astype(np.float16)
+    activations = random.normal(0, 1, (CLIP_FRAMES, CHANNELS)).astype(np.float16)
+    activations[0] = np.nan
+    figures = texture_figures(rows, activations, 25)
+    assert figures.shape == (TEXTURE_FIGURES,)
+    assert np.allclose(figures[FIELD_FIGURES:], activations[1:].astype(float).mean(axis=0))
 
 
 @given(st.integers(1, 40), st.integers(1, 5), st.integers(0, 2**32 - 1))
 @settings(max_examples=25)
 def test_a_texture_file_is_read_as_it_was_written(tmp_path_factory, lines, stride, seed):
-    bits = np.random.default_rng(seed).integers(0, 1 << 16, (lines, *SHAPE), np.uint16)
-    rows = bits.view(np.float16)  # any of them, NaN and infinite ones among them
+    generator = np.random.default_rng(seed)
+    rows, activations = (  # any bits, NaN and infinite ones among them
+        generator.integers(0, 1 << 16, (lines, *shape), np.uint16).view(np.float16)
+        for shape in (SHAPE, (CHANNELS,))
+    )
     path = tmp_path_factory.mktemp("texture") / "a.b.txt"
-    write_texture(texture_path(path), TextureTrack(rows, stride))
+    write_texture(texture_path(path), TextureTrack(rows, activations, stride))
     found = read_texture(path, lines)
     assert found.stride == stride and np.array_equal(found.rows, rows, equal_nan=True)
+    assert np.array_equal(found.activations, activations, equal_nan=True)
     assert [one.name for one in path.parent.iterdir()] == ["a.b.texture.npz"]
 
 
@@ -145,15 +186,24 @@ def write_bomb(path):
         archive.writestr("rows.npy", bytes(1 << 24))
 
 
+def write_arrays(path, version=3, rows=(10, *SHAPE), activations=(10, CHANNELS), kind=np.float16):
+    np.savez(
+        path, version=version, stride=1,
+        rows=np.zeros(rows, kind), activations=np.zeros(activations, kind),
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
         lambda path: path.write_bytes(b"no zip"),
         lambda path: np.savez(path, rows=np.zeros(3, np.float16)),
-        lambda path: np.savez(path, version=2, stride=1, rows=np.zeros((9, *SHAPE), np.float16)),
-        lambda path: np.savez(path, version=2, stride=1, rows=np.zeros((10, *SHAPE))),
         lambda path: np.savez(path, version=3, stride=1, rows=np.zeros((10, *SHAPE), np.float16)),
-        lambda path: np.savez(path, version=2, stride=1, rows=np.array([{}] * 10, object)),
+        lambda path: np.savez(path, version=3, stride=1, rows=np.array([{}] * 10, object)),
+        lambda path: write_arrays(path, rows=(9, *SHAPE)),
+        lambda path: write_arrays(path, activations=(10, CHANNELS - 1)),
+        lambda path: write_arrays(path, kind=np.float32),
+        lambda path: write_arrays(path, version=4),
         write_bomb,
     ],
 )
@@ -163,9 +213,10 @@ def test_a_texture_file_that_does_not_fit_is_refused(tmp_path, spoil):
         read_texture(tmp_path / "a.txt", 10)
 
 
-def test_a_texture_file_of_an_earlier_release_counts_as_none(tmp_path):
-    rows = np.zeros((10, FIELDS, len(MEASURES) - 1), np.float16)
-    np.savez_compressed(tmp_path / "a.texture.npz", version=1, stride=1, rows=rows)
+@pytest.mark.parametrize(("version", "measures"), [(1, 9), (2, 10)])
+def test_a_texture_file_of_an_earlier_release_counts_as_none(tmp_path, version, measures):
+    rows = np.zeros((10, FIELDS, measures), np.float16)
+    np.savez_compressed(tmp_path / "a.texture.npz", version=version, stride=1, rows=rows)
     assert read_texture(tmp_path / "a.txt", 10) is None
 
 
@@ -239,6 +290,16 @@ def test_where_sources_are_levelled_what_differs_between_them_counts_less(random
     assert decisions[fake].mean() > decisions[~fake].mean() + 1
 
 
+def test_kinds_of_figures_count_the_same_however_many_they_are(random):
+    pytest.importorskip("sklearn", reason="scikit-learn is missing: requirements-dev.txt")
+    from training.kernel_training import block_scale
+
+    points = random.normal(size=(4000, 10)) * block_scale((8, 2))
+    first, second = np.square(points[:, :8]).sum(axis=1), np.square(points[:, 8:]).sum(axis=1)
+    assert first.mean() == pytest.approx(second.mean(), rel=0.1)
+    assert (first + second).mean() == pytest.approx(10, rel=0.05)
+
+
 def test_a_figure_that_is_missing_counts_as_the_mean(machine):
     values = np.zeros((1, 6))
     holes = values.copy()
@@ -290,6 +351,7 @@ def test_extraction_writes_a_row_of_texture_for_each_line(extracted):
     lines = len(np.loadtxt(extracted))
     texture = read_texture(extracted, lines)
     assert np.isfinite(texture.rows[2:].astype(float)).all()
+    assert np.isfinite(texture.activations[1:].astype(float)).all()
 
 
 def test_the_score_rests_on_texture_where_there_is_some_and_says_so(
@@ -323,7 +385,7 @@ def test_a_texture_of_another_file_is_one_line(monkeypatch, capsys, tmp_path, ex
 def test_the_field_that_decides_weighs_most_on_both_sides_of_the_face(random):
     """A machine that looks at one field alone, the second of the third row."""
     field, fields = 2 * COLUMNS + 1, GRID * COLUMNS
-    owner = np.arange(TEXTURE_FIGURES) // (TEXTURE_FIGURES // fields)
+    owner = np.arange(TEXTURE_FIGURES) // (FIELD_FIGURES // fields)
     vector = np.where(owner == field, 1.0, 0.0)[None]
     machine = KernelMachine(
         np.zeros(TEXTURE_FIGURES), np.ones(TEXTURE_FIGURES), vector, np.ones(1),

@@ -196,7 +196,7 @@ def rule(values: np.ndarray, columns: Columns) -> tuple[dict, np.ndarray]:
         made[name] = [[round(score, 3), share] for score, share in found]
     made |= {"bands": bands}
     # reports say it of real videos, so each counts as one here
-    made["real_called_fake"] = round(labels_by_family(scores, bands, columns)["real"][1], 4)
+    made["real_called_fake"] = round(labels_by_family(scores, bands, columns)["real"][1], 5)
     return made | {"strengths": strengths(scores, made, columns)}, scores
 
 

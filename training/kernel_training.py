@@ -19,12 +19,15 @@ class MachineRecipe:
     Attributes:
         c: what an error costs; gamma: of the kernel, over the number of figures.
         level_sources: whether `within_class_transform` comes first.
+        blocks: how many figures of each kind follow on each other; kinds count the same, however
+            many figures they have. Empty: all figures count the same.
         floor: added to each figure's deviation, so that a constant one can be divided by it.
     """
 
     c: float
     gamma: float
     level_sources: bool = False
+    blocks: tuple[int, ...] = ()
     floor: float = 1e-9
 
 
@@ -32,10 +35,8 @@ def within_class_transform(
     points: np.ndarray, fake: np.ndarray, sources: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
     """The transform (figures, figures) by which directions count less in which sources of one
-    class differ: what tells cameras and encoders apart.
-
-    Squared distances after it are the mean of those before it and of those after within-class
-    covariance normalization (Hatch, Kajarekar and Stolcke, 2006, there for speakers), with a ridge.
+    class differ, as cameras and encoders do: within-class covariance normalization (Hatch,
+    Kajarekar and Stolcke, 2006, there for speakers), with a ridge.
 
     Args:
         points: (n, figures), standardised; fake: (n,) bool; sources: (n,), a name of each.
@@ -50,9 +51,15 @@ def within_class_transform(
             scatter += weights[of].sum() * np.outer(off, off)
     scatter += RIDGE * np.trace(scatter) / len(scatter) * np.eye(len(scatter))
     values, vectors = np.linalg.eigh(scatter)
-    normalized = 1 / values / np.mean(np.square(points @ vectors) / values)
-    transform = vectors * np.sqrt((1 + normalized) / 2) @ vectors.T
+    transform = vectors / np.sqrt(values) @ vectors.T
     return transform / np.sqrt(np.square(points @ transform).mean())
+
+
+def block_scale(blocks: tuple[int, ...]) -> np.ndarray:
+    """Factors (figures,) by which each block of standardised figures has the same variance, all
+    together that of as many figures."""
+    each = sum(blocks) / len(blocks)
+    return np.repeat(np.sqrt([each / size for size in blocks]), blocks)
 
 
 def fit_machine(
@@ -75,7 +82,8 @@ def fit_machine(
     points, transform = standardise(values, mean, deviation), None
     if recipe.level_sources:
         assert sources is not None and weights is not None
-        transform = within_class_transform(points, fake, sources, weights)
+        scale = block_scale(recipe.blocks or (points.shape[1],))
+        transform = scale[:, None] * within_class_transform(points * scale, fake, sources, weights)
         points = points @ transform
     machine: Any = SVC(C=recipe.c, gamma=recipe.gamma / values.shape[1], cache_size=1000)
     machine.fit(points, fake, sample_weight=weights)

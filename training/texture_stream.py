@@ -31,10 +31,12 @@ from utils.kernel_machine import KernelMachine, save_kernel_machine
 from utils.network.classifiers import Classifier, load_classifier
 from utils.run.face_clips import FaceClips
 from utils.shared import CROP_CENTRE, FAMILIES
+from utils.texture.clip_figures import FIELD_FIGURES
+from utils.texture.texture_rows import CHANNELS
 from utils.verdict.scores import mean_evidence
 from utils.weights.sets import BUNDLED, PROJECT_WEIGHTS, read_manifest
 
-RECIPE = MachineRecipe(c=10.0, gamma=0.5, level_sources=True)
+RECIPE = MachineRecipe(c=10.0, gamma=0.5, level_sources=True, blocks=(FIELD_FIGURES, CHANNELS))
 SOURCE_POWER = 0.25  # a source counts by this power of its tracks
 MAX_CLIPS = 6  # of a track that are learned
 FOLDS = 5

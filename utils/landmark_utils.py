@@ -9,13 +9,14 @@ No more than a few frames are in memory.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from .errors import InputError
 from .LandmarkDetector.interface import LandmarkDetection
 from .shared import LANDMARKS
+from .texture.activation_measures import NO_ACTIVATIONS, ActivationMeter
 from .texture.field_measures import NOT_MEASURED, TextureMeter
 from .texture.occlusion import REGIONS, OcclusionModel
 from .tracking.face_tracker import FaceTracker
@@ -48,23 +49,30 @@ class _Tracklet:
     times: list[float] = field(default_factory=list)
     found: list[LandmarkDetection | None] = field(default_factory=list)
     texture: list[np.ndarray] = field(default_factory=list)
+    activations: list[np.ndarray] = field(default_factory=list)
     covered: list[tuple[float, ...]] = field(default_factory=list)
     measures: FaceMeasures | None = None
 
     def __post_init__(self) -> None:
-        self.meter = TextureMeter(self.measures.stride) if self.measures else None
+        stride = self.measures.stride if self.measures else 1
+        self.meter = TextureMeter(stride) if self.measures else None
+        self._activation_meter = ActivationMeter(stride)
 
     def add(self, frame: ShotFrame, number: int, found: LandmarkDetection | None) -> None:
         self.numbers.append(number)
         self.times.append(frame.time)
-        self.found.append(found)
+        # activations are large, and are not needed again
+        self.found.append(None if found is None else replace(found, activations=()))
         if self.meter is None:
             return
         if found is None:
             self.meter.reset()
+            self._activation_meter.reset()
             self.texture.append(NOT_MEASURED)
+            self.activations.append(NO_ACTIVATIONS)
         else:
             self.texture.append(self.meter.measure(frame.picture, found.landmarks))
+            self.activations.append(self._activation_meter.measure(found.activations))
             self._look_at_regions()
 
     def _look_at_regions(self) -> None:
@@ -89,6 +97,7 @@ class _Tracklet:
             np.array([0.0 if one is None else one.score for one in self.found[:last]]),
             tracklet,
             texture=np.array(self.texture[:last]) if self.meter else None,
+            activations=np.array(self.activations[:last]) if self.meter else None,
             covered=np.array(self.covered).reshape(-1, 1 + len(REGIONS)) if self.meter else None,
         )
 

@@ -17,11 +17,14 @@ class LandmarkDetection:
         landmarks: (68, 2) float64 in frame pixels.
         score: in [0, 1].
         roi: where to look for the face in the next frame, as its detector has places.
+        activations: of the network's first layers in the middle of the face, each float32 (rows,
+            columns, channels); none where the detector does not give them.
     """
 
     landmarks: np.ndarray
     score: float
     roi: np.ndarray
+    activations: tuple[np.ndarray, ...] = ()
 
 
 class LandmarkDetector(Protocol):

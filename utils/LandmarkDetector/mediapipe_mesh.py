@@ -14,11 +14,15 @@ import cv2
 import numpy as np
 
 from ..cores import Cores
+from ..errors import InputError
 from ..warping import warp_square
 from .interface import LandmarkDetection
 
 INPUT_PIXELS = 256
 POINTS = 478
+# What the first layers give before the picture becomes 32 and then 16 pixels wide: tensors of
+# float32 (1, 64, 64, 32) and (1, 32, 32, 64), numbered as in the published network.
+ACTIVATIONS = (313, 345)
 SQUARE_SCALE = 1.5  # side of the square over the larger side of the face
 MAX_MESH_MOVEMENT = 0.04  # the same; more is no face
 STEADY_MESH = 0.008  # mean movement of a refitted mesh over its size; less is the right way up
@@ -75,9 +79,13 @@ class MediaPipeMesh:
     follows_faces = True
 
     def __init__(self, task: Path, cores: Cores) -> None:
-        from ..weights.litert import LiteNetwork, read_network
+        from ..weights.litert import LiteNetwork, read_network, with_outputs
 
         content = read_network(task, "face_landmarks_detector.tflite")
+        try:
+            content = with_outputs(content, ACTIVATIONS)
+        except ValueError as error:
+            raise InputError(f"{task}: {error}; fetch it again") from None
         self._cores = cores
         self._network_on = cache(partial(LiteNetwork, content))  # by the number of its threads
         self._face = np.empty((INPUT_PIXELS, INPUT_PIXELS, 3), np.uint8)  # used again each frame
@@ -124,19 +132,34 @@ class MediaPipeMesh:
     ) -> list[LandmarkDetection]:
         found = []
         for frame, roi in zip(frames, rois, strict=True):
-            mesh, presence = self.mesh(frame, roi)
-            found.append(LandmarkDetection(mesh[IBUG_68], presence, roi_of_mesh(mesh)))
+            mesh, presence, activations = self._read(frame, roi)
+            middles = tuple(_middle(one[0]) for one in activations)
+            found.append(LandmarkDetection(mesh[IBUG_68], presence, roi_of_mesh(mesh), middles))
         return found
 
     def mesh(self, frame: np.ndarray, roi: np.ndarray) -> tuple[np.ndarray, float]:
         """All points (478, 2) in frame pixels, and the network's confidence that a face is
         there."""
+        mesh, presence, _ = self._read(frame, roi)
+        return mesh, presence
+
+    def _read(
+        self, frame: np.ndarray, roi: np.ndarray
+    ) -> tuple[np.ndarray, float, list[np.ndarray]]:
+        """See `mesh`; and `ACTIVATIONS`."""
         into_frame = roi_transform(roi)
         square = warp_square(frame, into_frame, INPUT_PIXELS)
         network = self._network_on(min(MAX_THREADS, self._cores.free))
         rgb = cv2.cvtColor(square, cv2.COLOR_BGRA2RGB, dst=self._face)
         np.multiply(rgb, np.float32(1 / 255), out=network.input[0])
-        points, presence, _ = network.run()
+        points, presence, _, *activations = network.run()
         in_square = points.reshape(POINTS, 3)[:, :2].astype(float)
         mesh = in_square @ into_frame[:, :2].T + into_frame[:, 2]
-        return mesh, float(1 / (1 + np.exp(-np.clip(presence.ravel()[0], -50, 50))))
+        probability = float(1 / (1 + np.exp(-np.clip(presence.ravel()[0], -50, 50))))
+        return mesh, probability, activations
+
+
+def _middle(values: np.ndarray) -> np.ndarray:
+    """The middle half of (rows, columns, channels) either way: eyes, nose and mouth."""
+    quarter = len(values) // 4
+    return values[quarter:-quarter, quarter:-quarter]

@@ -15,7 +15,7 @@ from ..network.clips import clip_bounds, frame_stride, moving_ranges
 from ..rigid_motion import liveliness
 from ..shared import ALIGNED, ANY_FORMAT, NORMALIZED
 from ..texture.clip_figures import measured_share, texture_clips, texture_figures
-from ..texture.texture_file import read_texture
+from ..texture.texture_file import TextureTrack, read_texture
 from ..video.file_types import DEFAULT_FPS
 from ..weights.sets import WeightSet
 
@@ -55,7 +55,7 @@ def read_clips(
     """
     landmarks, rate = _in_format(path, track, weights.format), track.header.fps or DEFAULT_FPS
     step = frame_stride(rate, weights.frame_rate)
-    texture = _texture_rows(path, track, step) if with_texture else None
+    texture = _texture_at(path, track, step) if with_texture else None
     clips: list[np.ndarray] = []
     places: list[tuple[int, int, float]] = []
     figures: list[np.ndarray] = []
@@ -74,8 +74,9 @@ def read_clips(
                 time = segment.time + begins / rate
                 places.append((segment.frame + begins, segment.frame + ends, time))
             if texture is not None:
-                rows = texture[segment.start + first : segment.start + last : step]
-                found = _figures(rows, rate / step, segment.frame + first, step)
+                lines = slice(segment.start + first, segment.start + last, step)
+                part_texture = texture.rows[lines], texture.activations[lines]
+                found = _figures(*part_texture, rate / step, segment.frame + first, step)
                 figures += [one for one, _ in found]
                 figure_places += [place for _, place in found]
     still = len(landmarks) - moving
@@ -90,21 +91,24 @@ def read_clips(
 
 
 def _figures(
-    rows: np.ndarray, fps: float, frame: int, step: int
+    rows: np.ndarray, activations: np.ndarray, fps: float, frame: int, step: int
 ) -> list[tuple[np.ndarray, tuple[int, int]]]:
-    """The figures of texture rows (frames, 49, 10), every `step`-th from a frame on, and the first
-    frame and the one after the last of each."""
+    """The figures of texture rows (frames, 49, 10) and activations (frames, 96), every `step`-th
+    from a frame on, and the first frame and the one after the last of each."""
     return [
-        (texture_figures(rows[start:end], fps), (frame + start * step, frame + end * step))
+        (
+            texture_figures(rows[start:end], activations[start:end], fps),
+            (frame + start * step, frame + end * step),
+        )
         for start, end in texture_clips(len(rows))
         if measured_share(rows[start:end]) >= MIN_MEASURED
     ]
 
 
-def _texture_rows(path: Path, track: LandmarkTrack, step: int) -> np.ndarray | None:
-    """The rows of the texture file, where there is one for this stride."""
+def _texture_at(path: Path, track: LandmarkTrack, step: int) -> TextureTrack | None:
+    """What the texture file holds, where there is one for this stride."""
     texture = read_texture(path, len(track.landmarks))
-    return None if texture is None or texture.stride != step else texture.rows
+    return None if texture is None or texture.stride != step else texture
 
 
 def _in_format(path: Path, track: LandmarkTrack, wanted: str) -> np.ndarray:

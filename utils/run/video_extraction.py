@@ -259,7 +259,7 @@ class VideoExtractor:
             )
             landmarks = _rotate_upright(track.landmarks, turns) if turns else track.landmarks
             if face.texture is not None:
-                texture = TextureTrack(face.texture, texture_stride(video.fps))
+                texture = TextureTrack(*face.texture, texture_stride(video.fps))
                 write_texture(texture_path(report.file), texture)
             write_landmarks(report.file, LandmarkTrack(landmarks, NORMALIZED, header))
         return reports

@@ -1,1 +1,1 @@
-"""The third stream: how the texture of a face changes from frame to frame."""
+"""The third stream: how the texture of a face changes, and what a network sees in it."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .texture_rows import GRID, MEASURES
+from .texture_rows import CHANNELS, GRID, MEASURES
 
 CLIP_FRAMES = 48  # of a clip of this stream
 MIN_CLIP_FRAMES = 24  # of a segment that is shorter than a clip
 _PER_FIELD = 13  # figures of a field
-TEXTURE_FIGURES = _PER_FIELD * GRID * (GRID + 1) // 2
+FIELD_FIGURES = _PER_FIELD * GRID * (GRID + 1) // 2
+TEXTURE_FIGURES = FIELD_FIGURES + CHANNELS
 PULSE_BAND, NOISE_BAND = (0.7, 3.0), (4.0, 12.6)  # Hz, of the skin's colour
 
 
@@ -51,8 +52,21 @@ def measured_share(rows: np.ndarray) -> float:
     return float(np.isfinite(rows[:, 0, 0]).mean())
 
 
-def texture_figures(rows: np.ndarray, fps: float) -> np.ndarray:
-    """The texture of a clip, float32 (`TEXTURE_FIGURES`,): 13 figures of 28 fields.
+def texture_figures(rows: np.ndarray, activations: np.ndarray, fps: float) -> np.ndarray:
+    """The texture of a clip, float32 (`TEXTURE_FIGURES`,): `field_figures`, and the mean of each
+    activation's change.
+
+    Args:
+        rows: (frames, 49, 10) of a texture file, the clip's; activations: (frames, 96), the same;
+            fps: their frames per second.
+    """
+    return np.concatenate(
+        [field_figures(rows, fps), np.nanmean(activations.astype(np.float32), axis=0)]
+    )
+
+
+def field_figures(rows: np.ndarray, fps: float) -> np.ndarray:
+    """13 figures of 28 fields, float32 (`FIELD_FIGURES`,).
 
     Fields that mirror each other are averaged: a mirrored face has the same figures.
 

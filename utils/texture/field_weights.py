@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..kernel_machine import KernelMachine
-from .clip_figures import TEXTURE_FIGURES
+from .clip_figures import FIELD_FIGURES
 from .texture_rows import GRID
 
 COLUMNS = (GRID + 1) // 2  # fields that mirror each other count as one
@@ -22,7 +22,7 @@ def field_weights(machine: KernelMachine, figures: np.ndarray) -> np.ndarray:
     """
     said = machine(figures)[0].mean()
     fields = GRID * COLUMNS
-    owner = np.arange(TEXTURE_FIGURES) // (TEXTURE_FIGURES // fields)
+    owner = np.arange(figures.shape[1]) // (FIELD_FIGURES // fields)  # of activations: none
     changed = np.repeat(figures[None], fields, axis=0)
     for field in range(fields):
         changed[field][:, owner == field] = machine.mean[owner == field]

@@ -1,4 +1,5 @@
-"""Texture files: the measurements of `TextureMeter`, one row per row of the landmark file.
+"""Texture files: the measurements of `TextureMeter` and `ActivationMeter`, one row each per row of
+the landmark file.
 
 `<stem>.texture.npz` lies beside `<stem>.txt` and is written before it.
 """
@@ -14,13 +15,15 @@ import numpy as np
 from ..atomic_write import partial_path
 from ..errors import ZIP_ERRORS, InputError
 from ..locations import local_copy, storage_errors
-from .texture_rows import FIELDS, MEASURES
+from .texture_rows import CHANNELS, FIELDS, MEASURES
 
 SUFFIX = ".texture.npz"
-VERSION = 2
-SHORTER_VERSION = 1  # rows (49, 9), of releases before 1.11
-_ROW_BYTES = FIELDS * len(MEASURES) * np.dtype(np.float16).itemsize
-_HEADER_BYTES = 1024  # of an array in an .npz
+VERSION = 3
+EARLIER_VERSIONS = (1, 2)  # with fewer measures, of releases before 1.12
+# Shapes of a row of each array.
+_SHAPES = {"rows": (FIELDS, len(MEASURES)), "activations": (CHANNELS,)}
+_ROW_BYTES = sum(int(np.prod(shape)) for shape in _SHAPES.values()) * np.dtype(np.float16).itemsize
+_HEADER_BYTES = 1 << 14  # of all arrays in an .npz, at most
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,12 @@ class TextureTrack:
 
     Attributes:
         rows: float16 (frames, 49, 10), as `TextureMeter.measure` makes them; NaN where missing.
+        activations: float16 (frames, 96), as `ActivationMeter.measure` makes them.
         stride: each row was compared with the one so many frames before.
     """
 
     rows: np.ndarray
+    activations: np.ndarray
     stride: int = 1
 
 
@@ -56,6 +61,7 @@ def write_texture(path: Path, track: TextureTrack) -> None:
                 version=np.int64(VERSION),
                 stride=np.int64(track.stride),
                 rows=track.rows.astype(np.float16),
+                activations=track.activations.astype(np.float16),
             )
         partial.replace(path)
     except OSError as error:
@@ -83,22 +89,24 @@ def _read(path: Path, copy: Path, lines: int) -> TextureTrack | None:
     """See `read_texture`; `copy`: of the file, on this machine."""
     try:
         with zipfile.ZipFile(copy) as archive:
-            if archive.getinfo("rows.npy").file_size > lines * _ROW_BYTES + _HEADER_BYTES:
-                raise ValueError("rows of another landmark file")
-            if sum(one.file_size for one in archive.infolist()) > lines * _ROW_BYTES + (1 << 14):
+            if (
+                sum(one.file_size for one in archive.infolist())
+                > lines * _ROW_BYTES + _HEADER_BYTES
+            ):
                 raise ValueError("more than texture in it")
         with np.load(copy, allow_pickle=False) as content:
             version, stride = int(content["version"]), int(content["stride"])
-            rows = content["rows"]
-        if version == SHORTER_VERSION:
-            return None
+            if version in EARLIER_VERSIONS:
+                return None
+            arrays = {name: content[name] for name in _SHAPES}
         if version != VERSION or not 1 <= stride <= 1000:
             raise ValueError(f"version {version}, stride {stride}")
-        if rows.dtype != np.float16 or rows.shape != (lines, FIELDS, len(MEASURES)):
-            raise ValueError("rows of another landmark file")
+        for name, array in arrays.items():
+            if array.dtype != np.float16 or array.shape != (lines, *_SHAPES[name]):
+                raise ValueError(f"{name} of another landmark file")
     except ZIP_ERRORS as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"{path}: not the texture of its landmark file ({reason}); extract it again"
         ) from None
-    return TextureTrack(rows, stride)
+    return TextureTrack(**arrays, stride=stride)

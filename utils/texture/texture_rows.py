@@ -1,4 +1,5 @@
-"""What a row of a texture file holds: measures of the fields of a grid on the face."""
+"""What a row of a texture file holds: measures of the fields of a grid on the face, and of the
+channels of a landmark network's first layers."""
 
 from __future__ import annotations
 
@@ -17,3 +18,4 @@ MEASURES = (
     "red_minus_green",  # mean change of red less green
     "unexplained",  # log share of the change that is not the field's own motion
 )
+CHANNELS = 32 + 64  # of the landmark network's first layers, each the log of how much it changes

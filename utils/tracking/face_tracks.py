@@ -35,7 +35,8 @@ class Segment:
         scores: (frames,) of the landmarks; 0 where not detected.
         tracklet: number of the tracklet that it comes from, by which `FaceSpool` knows it.
         start: its first frame among the tracklet's.
-        texture: float16 (frames, 49, 10) of `utils.texture`, or None where it was not measured.
+        texture: float16 (frames, 49, 10) of `utils.texture`, or None where it was not measured;
+            activations: (frames, 96), the same.
         covered: (looks, 3): a frame of the segment, and the probability that mouth and eyes are
             covered in it.
     """
@@ -48,6 +49,7 @@ class Segment:
     tracklet: int = 0
     start: int = 0
     texture: np.ndarray | None = None
+    activations: np.ndarray | None = None
     covered: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -57,7 +59,9 @@ class Segment:
         """Frames `start` (included) to `end` (not)."""
         arrays = ("numbers", "times", "landmarks", "detected", "scores")
         kept = {name: getattr(self, name)[start:end] for name in arrays}
-        kept["texture"] = None if self.texture is None else self.texture[start:end]
+        if self.texture is not None and self.activations is not None:
+            kept["texture"] = self.texture[start:end]
+            kept["activations"] = self.activations[start:end]
         if self.covered is not None and len(self.covered):
             inside = (self.covered[:, 0] >= start) & (self.covered[:, 0] < end)
             kept["covered"] = self.covered[inside] - (start, 0, 0)
@@ -116,11 +120,11 @@ class FaceTrack:
         return self._joined("numbers")
 
     @property
-    def texture(self) -> np.ndarray | None:
-        """Of all frames, or None where it was not measured."""
+    def texture(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """That of all frames and their activations, or None where they were not measured."""
         if any(segment.texture is None for segment in self.segments):
             return None
-        return self._joined("texture")
+        return self._joined("texture"), self._joined("activations")
 
     def covered(self, region: str) -> float | None:
         """The probability that a region (`mouth`, `eyes`) is covered, 0 to 1, averaged over all

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from ..console import native_stderr_muted
 from ..errors import ZIP_ERRORS, InputError
 
 MAX_NETWORK_BYTES = 64 << 20  # bytes; the networks of face landmarking have under three million
+# Numbers of fields in the schema of TensorFlow Lite.
+_MODEL_SUBGRAPHS, _SUBGRAPH_OUTPUTS = 2, 2
 
 
 def read_network(task: Path, name: str) -> bytes:
@@ -27,6 +31,54 @@ def read_network(task: Path, name: str) -> bytes:
             return archive.read(name)
     except ZIP_ERRORS:
         raise InputError(f"{task}: not a task file with {name} in it; fetch it again") from None
+
+
+def with_outputs(content: bytes, tensors: Sequence[int]) -> bytes:
+    """A network that gives these of its inner tensors as well, after its own outputs.
+
+    The list of outputs is written anew behind the file's end and its offset set to that, which the
+    format (FlatBuffers) allows; nothing is computed that was not before.
+
+    Args:
+        content: a .tflite file of one subgraph.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+    changed = bytearray(content)
+
+    def number(form: str, at: int) -> int:
+        try:
+            return int(struct.unpack_from(form, changed, at)[0])
+        except struct.error:
+            raise ValueError("not a network of TensorFlow Lite") from None
+
+    def field(table: int, index: int) -> int:
+        """Where a field of a table holds its offset."""
+        fields = table - number("<i", table)
+        within = 4 + 2 * index < number("<H", fields)
+        offset = number("<H", fields + 4 + 2 * index) if within else 0
+        if not offset:
+            raise ValueError("a network of TensorFlow Lite without outputs")
+        return table + offset
+
+    def target(at: int) -> int:
+        """What the offset at a place leads to."""
+        return at + number("<I", at)
+
+    subgraphs = target(field(target(0), _MODEL_SUBGRAPHS))
+    if number("<I", subgraphs) != 1:
+        raise ValueError("a network of more than one subgraph")
+    outputs = field(target(subgraphs + 4), _SUBGRAPH_OUTPUTS)
+    before = target(outputs)
+    count = number("<I", before)
+    if before + 4 + 4 * count > len(changed):
+        raise ValueError("not a network of TensorFlow Lite")
+    changed += bytes(-len(changed) % 4)
+    struct.pack_into("<I", changed, outputs, len(changed) - outputs)
+    changed += struct.pack("<I", count + len(tensors))
+    changed += changed[before + 4 : before + 4 + 4 * count]
+    return bytes(changed + struct.pack(f"<{len(tensors)}I", *tensors))
 
 
 def _interpreter_class() -> Any:
