@@ -14,7 +14,12 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+SLOW = {"odd"}  # many sizes and rates; the other kinds stay in the quick run
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in SLOW)) for kind in KINDS]
+)
 def test_a_bad_video_ends_in_landmarks_or_one_line(tmp_path, monkeypatch, kind):
     monkeypatch.setattr(bad_videos, "DAMAGES", 6)
     frames = bad_videos.sample_frames()
