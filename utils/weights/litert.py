@@ -33,6 +33,33 @@ def read_network(task: Path, name: str) -> bytes:
         raise InputError(f"{task}: not a task file with {name} in it; fetch it again") from None
 
 
+class _FlatBuffer:
+    """Walks the tables of a FlatBuffers file; what leads out of it is a ValueError."""
+
+    def __init__(self, content: bytearray) -> None:
+        self._content = content
+
+    def number(self, form: str, at: int) -> int:
+        """The number at a place, in a form of `struct`."""
+        try:
+            return int(struct.unpack_from(form, self._content, at)[0])
+        except struct.error:
+            raise ValueError("not a network of TensorFlow Lite") from None
+
+    def field(self, table: int, index: int) -> int:
+        """Where a field of a table holds its offset."""
+        fields = table - self.number("<i", table)
+        within = 4 + 2 * index < self.number("<H", fields)
+        offset = self.number("<H", fields + 4 + 2 * index) if within else 0
+        if not offset:
+            raise ValueError("a network of TensorFlow Lite without outputs")
+        return table + offset
+
+    def target(self, at: int) -> int:
+        """What the offset at a place leads to."""
+        return at + self.number("<I", at)
+
+
 def with_outputs(content: bytes, tensors: Sequence[int]) -> bytes:
     """A network that gives these of its inner tensors as well, after its own outputs.
 
@@ -46,32 +73,13 @@ def with_outputs(content: bytes, tensors: Sequence[int]) -> bytes:
         ValueError: it is no such file.
     """
     changed = bytearray(content)
-
-    def number(form: str, at: int) -> int:
-        try:
-            return int(struct.unpack_from(form, changed, at)[0])
-        except struct.error:
-            raise ValueError("not a network of TensorFlow Lite") from None
-
-    def field(table: int, index: int) -> int:
-        """Where a field of a table holds its offset."""
-        fields = table - number("<i", table)
-        within = 4 + 2 * index < number("<H", fields)
-        offset = number("<H", fields + 4 + 2 * index) if within else 0
-        if not offset:
-            raise ValueError("a network of TensorFlow Lite without outputs")
-        return table + offset
-
-    def target(at: int) -> int:
-        """What the offset at a place leads to."""
-        return at + number("<I", at)
-
-    subgraphs = target(field(target(0), _MODEL_SUBGRAPHS))
-    if number("<I", subgraphs) != 1:
+    file = _FlatBuffer(changed)
+    subgraphs = file.target(file.field(file.target(0), _MODEL_SUBGRAPHS))
+    if file.number("<I", subgraphs) != 1:
         raise ValueError("a network of more than one subgraph")
-    outputs = field(target(subgraphs + 4), _SUBGRAPH_OUTPUTS)
-    before = target(outputs)
-    count = number("<I", before)
+    outputs = file.field(file.target(subgraphs + 4), _SUBGRAPH_OUTPUTS)
+    before = file.target(outputs)
+    count = file.number("<I", before)
     if before + 4 + 4 * count > len(changed):
         raise ValueError("not a network of TensorFlow Lite")
     changed += bytes(-len(changed) % 4)
