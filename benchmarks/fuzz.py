@@ -198,7 +198,10 @@ def _texture_readers(folder: Path) -> list[Reader]:
     activations = np.zeros((3, CHANNELS), np.float16)
     write_texture(texture_path(folder / "x.txt"), TextureTrack(rows, activations))
     one, scalar = np.ones(3), np.array(1.0)
-    machine = KernelMachine(one, one, np.ones((4, 3)), np.ones(4), scalar, scalar)
+    two, groups = np.array([0.5, 0.5]), np.array([0, 0, 1])
+    machine = KernelMachine(
+        one, one, np.ones((4, 3)), np.ones(4), two, scalar, groups=groups, shares=two
+    )
     save_kernel_machine(folder / "g3.npz", machine)
     name = texture_path(folder / "x.txt").name
     texture, kept = (folder / name).read_bytes(), (folder / "g3.npz").read_bytes()

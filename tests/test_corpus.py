@@ -91,11 +91,28 @@ def test_no_source_is_on_both_sides_of_a_fold(random):
 def test_the_third_stream_learns_to_separate_fakes_from_real_tracks(random):
     pytest.importorskip("sklearn", reason="scikit-learn is missing: requirements-dev.txt")
     tracks, figures = some_tracks(random, 60)
-    recipe = replace(texture_stream.RECIPE, blocks=(6, 2))
+    recipe = replace(texture_stream.RECIPE, kinds=((3, 3), (2,)), kind_shares=(0.5, 0.5))
     found = texture_stream.out_of_fold(tracks, figures, {}, recipe)
     fake = np.array([track.row.fake for track in tracks])
     assert found[fake, 0].mean() > 0.5 and found[~fake, 0].mean() < -0.5
     assert ((found[:, 1] > 0) & (found[:, 1] <= 1)).all()
+
+
+def test_a_clip_of_a_copy_counts_less_and_its_track_the_same(random, monkeypatch):
+    tracks, figures = some_tracks(random, 60)
+    copied = tracks[0].row.name
+    given: dict[str, np.ndarray] = {}
+    monkeypatch.setattr(
+        texture_stream, "fit_machine",
+        lambda values, fake, recipe, weights, sources: given.update(weights=weights),
+    )  # fmt: skip
+    texture_stream.train(tracks, figures, {copied: figures[0][:1]}, texture_stream.RECIPE)
+    clips = len(figures[0][: texture_stream.MAX_CLIPS])
+    of_video, of_copy = given["weights"][:clips], given["weights"][clips]
+    assert of_copy == pytest.approx(texture_stream.RECIPE.copy_weight * of_video[0])
+    each = texture_stream.track_weights(tracks)
+    others = given["weights"][clips + 1 :].sum()
+    assert (of_video.sum() + of_copy) / others == pytest.approx(each[0] / each[1:].sum())
 
 
 def test_the_table_of_robustness_is_made_with_the_set_that_decides_by_itself(monkeypatch, capsys):

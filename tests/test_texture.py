@@ -18,10 +18,12 @@ from utils.run.video_extraction import VideoExtractor
 from utils.texture.activation_measures import ActivationMeter
 from utils.texture.clip_figures import (
     CLIP_FRAMES,
-    FIELD_FIGURES,
+    COLUMNS,
+    FIELD_OF_FIGURE,
+    FIGURE_KINDS,
     MIN_CLIP_FRAMES,
     TEXTURE_FIGURES,
-    field_figures,
+    field_variations,
     texture_clips,
     texture_figures,
 )
@@ -30,7 +32,7 @@ from utils.texture.face_patch import (
     face_patch,
 )
 from utils.texture.field_measures import TextureMeter, texture_stride
-from utils.texture.field_weights import COLUMNS, field_weights
+from utils.texture.field_weights import field_weights
 from utils.texture.texture_file import TextureTrack, read_texture, texture_path, write_texture
 from utils.texture.texture_rows import CHANNELS, FIELDS, GRID, MEASURES
 from utils.weights.sets import BUNDLED, DecisionRule, read_manifest
@@ -152,17 +154,34 @@ def test_texture_clips_have_one_length_and_lie_in_the_segment(frames):
 def test_a_mirrored_face_has_the_same_figures(random):
     rows = random.normal(0, 1, (CLIP_FRAMES, *SHAPE)).astype(np.float16)
     mirrored = rows.reshape(CLIP_FRAMES, 7, 7, -1)[:, :, ::-1].reshape(rows.shape)
-    assert field_figures(rows, 25).shape == (FIELD_FIGURES,)
-    assert np.allclose(field_figures(rows, 25), field_figures(mirrored, 25), atol=1e-4)
+    activations = np.zeros((CLIP_FRAMES, CHANNELS), np.float16)
+    of_either = [texture_figures(one, activations, 25) for one in (rows, mirrored)]
+    assert np.allclose(*of_either, atol=1e-4)
 
 
-def test_the_figures_of_a_clip_end_with_the_mean_change_of_its_activations(random):
+def test_among_the_figures_of_a_clip_is_the_mean_change_of_its_activations(random):
     rows = random.normal(0, 1, (CLIP_FRAMES, *SHAPE)).astype(np.float16)
     activations = random.normal(0, 1, (CLIP_FRAMES, CHANNELS)).astype(np.float16)
     activations[0] = np.nan
     figures = texture_figures(rows, activations, 25)
     assert figures.shape == (TEXTURE_FIGURES,)
-    assert np.allclose(figures[FIELD_FIGURES:], activations[1:].astype(float).mean(axis=0))
+    of_layers = figures[FIELD_OF_FIGURE < 0]
+    assert np.allclose(of_layers, activations[1:].astype(float).mean(axis=0), rtol=1e-5, atol=1e-6)
+
+
+def test_each_field_has_as_many_figures_as_any_other():
+    assert FIELD_OF_FIGURE.shape == (TEXTURE_FIGURES,) == (sum(map(sum, FIGURE_KINDS)),)
+    assert set(np.bincount(FIELD_OF_FIGURE[FIELD_OF_FIGURE >= 0])) == {19}
+
+
+def test_a_field_that_changes_with_the_whole_face_differs_from_one_that_does_not(random):
+    values = {name: random.normal(0, 1, (CLIP_FRAMES, FIELDS)) for name in MEASURES}
+    values["change"] += 3 * random.normal(0, 1, (CLIP_FRAMES, 1))  # all fields together
+    middle = GRID // 2 * GRID + GRID // 2  # mirrors itself
+    values["change"][:, middle] = random.normal(0, 1, CLIP_FRAMES)
+    together = field_variations(values).reshape(GRID * COLUMNS, -1)[:, 1]
+    apart = GRID // 2 * COLUMNS + GRID // 2
+    assert together[apart] < 0.5 < 0.8 < np.delete(together, apart).min()
 
 
 @given(st.integers(1, 40), st.integers(1, 5), st.integers(0, 2**32 - 1))
@@ -292,12 +311,76 @@ def test_where_sources_are_levelled_what_differs_between_them_counts_less(random
 
 def test_kinds_of_figures_count_the_same_however_many_they_are(random):
     pytest.importorskip("sklearn", reason="scikit-learn is missing: requirements-dev.txt")
-    from training.kernel_training import block_scale
+    from training.kernel_training import kind_scale
 
-    points = random.normal(size=(4000, 10)) * block_scale((8, 2))
+    points = random.normal(size=(4000, 10)) * kind_scale((8, 2))
     first, second = np.square(points[:, :8]).sum(axis=1), np.square(points[:, 8:]).sum(axis=1)
     assert first.mean() == pytest.approx(second.mean(), rel=0.1)
     assert (first + second).mean() == pytest.approx(10, rel=0.05)
+
+
+def in_groups(machine: KernelMachine) -> KernelMachine:
+    groups, shares = np.array([0, 0, 1, 1, 1, 1]), np.array([0.3, 0.7])
+    return replace(machine, gamma=np.array([0.5, 0.1]), groups=groups, shares=shares)
+
+
+def test_a_kernel_of_groups_is_the_sum_of_theirs(machine, random):
+    values = random.uniform(-1, 1, (20, 6))
+    kernel = in_groups(machine).kernel(values)
+    for point, row in zip(values, kernel, strict=True):
+        squares = np.square(machine.vectors - point)
+        first = np.exp(-0.5 * squares[:, :2].sum(axis=1))
+        second = np.exp(-0.1 * squares[:, 2:].sum(axis=1))
+        assert np.allclose(row, 0.3 * first + 0.7 * second)
+
+
+def test_a_machine_with_groups_is_saved_and_read(tmp_path, machine, random):
+    grouped = in_groups(machine)
+    save_kernel_machine(tmp_path / "m.npz", grouped)
+    values = random.normal(size=(20, 6))
+    again = load_kernel_machine(tmp_path / "m.npz", 6)(values)[0]
+    assert np.allclose(again, grouped(values)[0], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"groups": np.array([0, 0, 1, 1, 1])},
+        {"groups": np.array([0, 0, 1, 1, 1, 2])},
+        {"groups": np.array([0, 0, 1, 1, 1, -1])},
+        {"groups": np.full(6, 9999), "shares": np.ones(10_000), "gamma": np.ones(10_000)},
+        {"shares": np.array([1.0])},
+        {"gamma": np.array(0.2)},
+    ],
+)
+def test_groups_that_do_not_fit_are_refused(tmp_path, machine, spoiled):
+    save_kernel_machine(tmp_path / "m.npz", replace(in_groups(machine), **spoiled))
+    with pytest.raises(InputError, match="not a kernel machine"):
+        load_kernel_machine(tmp_path / "m.npz")
+
+
+def test_groups_without_shares_are_refused(tmp_path, machine):
+    save_kernel_machine(tmp_path / "m.npz", in_groups(machine))
+    with np.load(tmp_path / "m.npz") as content:
+        arrays = {name: content[name] for name in content if name != "shares"}
+    np.savez(tmp_path / "m.npz", **arrays)
+    with pytest.raises(InputError, match="groups without shares"):
+        load_kernel_machine(tmp_path / "m.npz")
+
+
+def test_a_machine_is_learned_in_groups_of_figures(random):
+    pytest.importorskip("sklearn", reason="scikit-learn is missing: requirements-dev.txt")
+    from training.kernel_training import MachineRecipe, fit_machine
+
+    points = random.normal(size=(300, 6))
+    fake = points[:, 0] * points[:, 1] > 0  # in the first group; no figure tells alone
+    kinds = ((2, 2), (2,))
+    recipe = MachineRecipe(c=10, gamma=1, kinds=kinds, kind_shares=(0.5, 0.5))
+    machine = fit_machine(points, fake, recipe)
+    assert machine.shares == pytest.approx([0.25, 0.25, 0.5])
+    fresh = random.normal(size=(300, 6))
+    truth = fresh[:, 0] * fresh[:, 1] > 0
+    assert ((machine(fresh)[0] > 0) == truth).mean() > 0.85
 
 
 def test_a_figure_that_is_missing_counts_as_the_mean(machine):
@@ -384,9 +467,8 @@ def test_a_texture_of_another_file_is_one_line(monkeypatch, capsys, tmp_path, ex
 
 def test_the_field_that_decides_weighs_most_on_both_sides_of_the_face(random):
     """A machine that looks at one field alone, the second of the third row."""
-    field, fields = 2 * COLUMNS + 1, GRID * COLUMNS
-    owner = np.arange(TEXTURE_FIGURES) // (FIELD_FIGURES // fields)
-    vector = np.where(owner == field, 1.0, 0.0)[None]
+    field = 2 * COLUMNS + 1
+    vector = np.where(field == FIELD_OF_FIGURE, 1.0, 0.0)[None]
     machine = KernelMachine(
         np.zeros(TEXTURE_FIGURES), np.ones(TEXTURE_FIGURES), vector, np.ones(1),
         np.array(0.05), np.array(-0.3),

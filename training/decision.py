@@ -35,7 +35,7 @@ MAX_ACCUSED = 0.03  # the same where each track counts as one
 SHARES = (0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 0.005)  # of a class, by which a score is weighed
 MIN_RIGHT, MIN_LABEL_RIGHT = 0.88, 0.8  # of what is decided; of what has one label
 MATCH_FPS, MATCH_FACE, MATCH_FRAME = 1.5, 1.35, 1.65  # difference; ratios
-SIMILARITY_QUANTILE = 0.01  # of the tracks: what is less like anything learned is not judged
+SIMILARITY_QUANTILE = 0.005  # of the tracks: what is less like anything learned is not judged
 Columns = dict[str, np.ndarray]
 
 

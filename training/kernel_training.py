@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,17 +18,22 @@ class MachineRecipe:
     """How a machine is fitted.
 
     Attributes:
-        c: what an error costs; gamma: of the kernel, over the number of figures.
+        c: what an error costs; gamma: of the kernel, over the number of figures, or of a group's.
         level_sources: whether `within_class_transform` comes first.
-        blocks: how many figures of each kind follow on each other; kinds count the same, however
-            many figures they have. Empty: all figures count the same.
+        kinds: of figures, in their order, each as the sizes of groups that follow on each other.
+            Kinds count the same before sources are levelled, however many figures they have. Empty:
+            all figures count the same, and are one group.
+        kind_shares: of the kernel, of each kind.
+        copy_weight: of a clip of a changed copy, beside one of the video itself.
         floor: added to each figure's deviation, so that a constant one can be divided by it.
     """
 
     c: float
     gamma: float
     level_sources: bool = False
-    blocks: tuple[int, ...] = ()
+    kinds: tuple[tuple[int, ...], ...] = ()
+    kind_shares: tuple[float, ...] = ()
+    copy_weight: float = 1.0
     floor: float = 1e-9
 
 
@@ -55,11 +61,26 @@ def within_class_transform(
     return transform / np.sqrt(np.square(points @ transform).mean())
 
 
-def block_scale(blocks: tuple[int, ...]) -> np.ndarray:
-    """Factors (figures,) by which each block of standardised figures has the same variance, all
-    together that of as many figures."""
-    each = sum(blocks) / len(blocks)
-    return np.repeat(np.sqrt([each / size for size in blocks]), blocks)
+def kind_scale(sizes: Sequence[int]) -> np.ndarray:
+    """Factors (figures,) by which kinds of so many standardised figures each have the same
+    variance, all together that of as many figures."""
+    each = sum(sizes) / len(sizes)
+    return np.repeat(np.sqrt([each / size for size in sizes]), sizes)
+
+
+def _kernel_arrays(recipe: MachineRecipe, figures: int) -> dict[str, np.ndarray]:
+    """`gamma` of a machine's kernel and, where figures come in groups, `groups` and `shares`."""
+    if not recipe.kinds:
+        return {"gamma": np.array(recipe.gamma / figures)}
+    sizes = np.concatenate(recipe.kinds)
+    shares = [
+        share / len(kind) for kind, share in zip(recipe.kinds, recipe.kind_shares, strict=True)
+    ]
+    return {
+        "gamma": recipe.gamma / sizes,
+        "groups": np.repeat(np.arange(len(sizes)), sizes),
+        "shares": np.repeat(shares, [len(kind) for kind in recipe.kinds]),
+    }
 
 
 def fit_machine(
@@ -82,17 +103,19 @@ def fit_machine(
     points, transform = standardise(values, mean, deviation), None
     if recipe.level_sources:
         assert sources is not None and weights is not None
-        scale = block_scale(recipe.blocks or (points.shape[1],))
+        scale = kind_scale([sum(kind) for kind in recipe.kinds] or [points.shape[1]])
         transform = scale[:, None] * within_class_transform(points * scale, fake, sources, weights)
         points = points @ transform
-    machine: Any = SVC(C=recipe.c, gamma=recipe.gamma / values.shape[1], cache_size=1000)
-    machine.fit(points, fake, sample_weight=weights)
-    return KernelMachine(
-        mean,
-        deviation,
-        machine.support_vectors_,
-        machine.dual_coef_[0],
-        np.array(machine.gamma),
-        np.array(machine.intercept_[0]),
-        transform,
+    kernel = _kernel_arrays(recipe, values.shape[1])
+    none, zero = np.zeros(len(points)), np.zeros(())
+    of_all = KernelMachine(
+        mean, deviation, points, none, offset=zero, transform=transform, **kernel
+    )
+    machine: Any = SVC(C=recipe.c, kernel="precomputed", cache_size=1000)
+    machine.fit(of_all.kernel(points), fake, sample_weight=weights)
+    return replace(
+        of_all,
+        vectors=points[machine.support_],
+        coefficients=machine.dual_coef_[0],
+        offset=np.array(machine.intercept_[0]),
     )

@@ -31,12 +31,18 @@ from utils.kernel_machine import KernelMachine, save_kernel_machine
 from utils.network.classifiers import Classifier, load_classifier
 from utils.run.face_clips import FaceClips
 from utils.shared import CROP_CENTRE, FAMILIES
-from utils.texture.clip_figures import FIELD_FIGURES
-from utils.texture.texture_rows import CHANNELS
+from utils.texture.clip_figures import FIGURE_KINDS
 from utils.verdict.scores import mean_evidence
 from utils.weights.sets import BUNDLED, PROJECT_WEIGHTS, read_manifest
 
-RECIPE = MachineRecipe(c=10.0, gamma=0.5, level_sources=True, blocks=(FIELD_FIGURES, CHANNELS))
+RECIPE = MachineRecipe(
+    c=10.0,
+    gamma=0.2,
+    level_sources=True,
+    kinds=FIGURE_KINDS,
+    kind_shares=(0.4, 0.4, 0.2),
+    copy_weight=0.25,
+)
 SOURCE_POWER = 0.25  # a source counts by this power of its tracks
 MAX_CLIPS = 6  # of a track that are learned
 FOLDS = 5
@@ -104,15 +110,18 @@ def train(
     """A machine from the clips of tracks, and of changed copies of them by name."""
     clips, labels, weights, sources = [], [], [], []
     for track, own, weight in zip(tracks, figures, track_weights(tracks), strict=True):
-        parts = [own[:MAX_CLIPS], *([changed[track.row.name]] if track.row.name in changed else [])]
-        together = np.concatenate([part for part in parts if len(part)])
+        copied = changed.get(track.row.name, own[:0])
+        together = np.concatenate([own[:MAX_CLIPS], copied])
+        each = np.ones(len(together))
+        each[len(together) - len(copied) :] = recipe.copy_weight
         clips.append(together)
         labels += [track.row.fake] * len(together)
-        weights += [weight / len(together)] * len(together)
+        weights.append(weight * each / each.sum())
         sources += [track.row.source] * len(together)
-    values, scale = np.concatenate(clips), len(weights) / np.sum(weights)
-    each = np.array(weights) * scale
-    return fit_machine(values, np.array(labels), recipe, each, np.array(sources))
+    of_clips = np.concatenate(weights)
+    of_clips *= len(of_clips) / of_clips.sum()
+    values = np.concatenate(clips)
+    return fit_machine(values, np.array(labels), recipe, of_clips, np.array(sources))
 
 
 def out_of_fold(

@@ -25,14 +25,19 @@ def standardise(figures: np.ndarray, mean: np.ndarray, deviation: np.ndarray) ->
 
 @dataclass(frozen=True)
 class KernelMachine:
-    """f(x) = sum of coefficients * exp(-gamma |x - vector|^2) + offset (Cortes and Vapnik, 1995),
-    for standardised x, cut at four deviations and, where there is one, carried by a transform.
+    """f(x) = sum of coefficients * kernel(x, vector) + offset (Cortes and Vapnik, 1995), for
+    standardised x, cut at four deviations and, where there is one, carried by a transform.
+
+    The kernel is exp(-gamma |x - vector|^2) or, where figures come in groups, the sum over groups
+    of share * exp(-gamma |difference in that group|^2): an additive kernel (Duvenaud, Nickisch and
+    Rasmussen, 2011), by which what is learned of one group holds whatever the others are like.
 
     Attributes:
         mean, deviation: (figures,) of the training clips.
         vectors: (n, figures), support vectors, standardised and carried; coefficients: (n,).
-        gamma, offset: scalars, as arrays ().
+        gamma: a scalar, as an array (), or (groups,); offset: as an array ().
         transform: (figures, figures), or None.
+        groups: (figures,), the group of each figure from 0, or None; shares: (groups,), 1 together.
     """
 
     mean: np.ndarray
@@ -42,13 +47,20 @@ class KernelMachine:
     gamma: np.ndarray
     offset: np.ndarray
     transform: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    shares: np.ndarray | None = None
 
     @cached_property
-    def _vectors(self) -> tuple[np.ndarray, np.ndarray]:
-        """The support vectors, and their squared lengths: in float64, since distances are small
-        differences of large numbers and a thousand of them are summed."""
+    def _parts(self) -> list[tuple[float, float, slice | np.ndarray, np.ndarray]]:
+        """Share, gamma, figures and support vectors of each group: in float64, since distances are
+        small differences of large numbers and a thousand of them are summed."""
         vectors = self.vectors.astype(float)
-        return vectors, np.square(vectors).sum(axis=1)
+        if self.groups is None or self.shares is None:
+            return [(1.0, float(self.gamma), slice(None), vectors)]
+        return [
+            (float(share), float(gamma), of := np.flatnonzero(self.groups == group), vectors[:, of])
+            for group, (share, gamma) in enumerate(zip(self.shares, self.gamma, strict=True))
+        ]
 
     def __call__(self, figures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The decision values (n,) of clips, higher for fake, and how like the most similar support
@@ -56,21 +68,33 @@ class KernelMachine:
         points = standardise(figures, self.mean, self.deviation).astype(float)
         if self.transform is not None:
             points = points @ self.transform
-        vectors, lengths = self._vectors
-        squares = np.square(points).sum(axis=1)[:, None] + lengths
-        # a look at a face is one point: not worth waking the threads of BLAS beside a decoder
-        several = len(points) > 1
-        products = points @ vectors.T if several else np.einsum("ij,kj->ik", points, vectors)
-        distances = np.maximum(squares - 2 * products, 0)
-        kernel = np.exp(-float(self.gamma) * distances)
+        kernel = self.kernel(points)
         return kernel @ self.coefficients + float(self.offset), kernel.max(axis=1)
+
+    def kernel(self, points: np.ndarray) -> np.ndarray:
+        """The kernel (n, vectors) of points (n, figures) that are standardised and carried."""
+        total = np.zeros((len(points), len(self.vectors)))
+        for share, gamma, of, vectors in self._parts:
+            total += share * _gaussian(points[:, of], vectors, gamma)
+        return total
+
+
+def _gaussian(points: np.ndarray, vectors: np.ndarray, gamma: float) -> np.ndarray:
+    """exp(-gamma |point - vector|^2), (n, m), of points (n, figures) and vectors (m, figures)."""
+    squares = np.square(points).sum(axis=1)[:, None] + np.square(vectors).sum(axis=1)
+    # a look at a face is one point: not worth waking the threads of BLAS beside a decoder
+    several = len(points) > 1
+    products = points @ vectors.T if several else np.einsum("ij,kj->ik", points, vectors)
+    return np.exp(-gamma * np.maximum(squares - 2 * products, 0))
 
 
 def save_kernel_machine(path: Path, machine: KernelMachine) -> None:
     """Writes a machine; vectors in float16, whose rounding moves a decision by about 0.001."""
-    optional: dict[str, Any] = (
-        {} if machine.transform is None else {"transform": np.float32(machine.transform)}
-    )
+    optional: dict[str, Any] = {}
+    if machine.transform is not None:
+        optional["transform"] = machine.transform.astype(np.float32)
+    if machine.groups is not None and machine.shares is not None:
+        optional |= {"groups": machine.groups.astype(np.int16), "shares": machine.shares}
     np.savez_compressed(
         path,
         mean=machine.mean.astype(np.float32),
@@ -92,23 +116,37 @@ def load_kernel_machine(path: Path, figures: int | None = None) -> KernelMachine
     Raises:
         InputError: the file is no such file.
     """
-    names = [field.name for field in fields(KernelMachine)]
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(one.file_size for one in archive.infolist()) > MAX_WEIGHT_BYTES:
                 raise ValueError("larger than any of its kind")
         with np.load(path, allow_pickle=False) as content:
-            if "transform" not in content:
-                names.remove("transform")
-            arrays = {name: content[name] for name in names}
-        count, width = arrays["vectors"].shape
-        figures = width if figures is None else figures
-        shapes = [(figures,), (figures,), (count, figures), (count,), (), (), (figures, figures)]
-        if [array.shape for array in arrays.values()] != shapes[: len(names)]:
-            raise ValueError("arrays that do not fit each other")
-        if not all(np.isfinite(array).all() for array in arrays.values()):
-            raise ValueError("NaN or infinite numbers")
-        machine = KernelMachine(**arrays)
+            names = [field.name for field in fields(KernelMachine) if field.name in content]
+            machine = KernelMachine(**{name: content[name] for name in names})
+        _check(machine, figures)
     except ZIP_ERRORS as error:
         raise InputError(f"{path}: not a kernel machine ({error})") from None
     return machine
+
+
+def _check(machine: KernelMachine, figures: int | None) -> None:
+    """Raises ValueError where a machine's arrays do not fit each other, or its figures so many."""
+    arrays = {name: array for name, array in vars(machine).items() if array is not None}
+    count, width = machine.vectors.shape
+    if figures not in (None, width):
+        raise ValueError(f"{width} figures in place of {figures}")
+    parts: tuple[int, ...] = ()
+    if machine.groups is not None:
+        parts = (int(machine.groups.max(initial=-1)) + 1,)
+        of_integers = machine.groups.dtype.kind == "i" and machine.groups.min(initial=0) >= 0
+        if not of_integers or parts[0] > width:
+            raise ValueError("groups that are none")
+    shapes = {"mean": (width,), "deviation": (width,), "vectors": (count, width)}
+    shapes |= {"coefficients": (count,), "gamma": parts, "offset": ()}
+    shapes |= {"transform": (width, width), "groups": (width,), "shares": parts}
+    if any(array.shape != shapes[name] for name, array in arrays.items()):
+        raise ValueError("arrays that do not fit each other")
+    if (machine.groups is None) != (machine.shares is None):
+        raise ValueError("groups without shares, or shares without groups")
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise ValueError("NaN or infinite numbers")

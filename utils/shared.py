@@ -1,6 +1,6 @@
 """Constants that several modules share. Nothing here changes at run time."""
 
-VERSION = "1.12.0"  # of this program
+VERSION = "1.13.0"  # of this program
 
 # Landmarks: the 68 points of iBUG 300-W, numbered from 0 as in its annotation scheme.
 LANDMARKS = 68

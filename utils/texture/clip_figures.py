@@ -7,13 +7,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from .texture_rows import CHANNELS, GRID, MEASURES
+from .texture_rows import CHANNELS, GRID, LAYERS, MEASURES
 
 CLIP_FRAMES = 48  # of a clip of this stream
 MIN_CLIP_FRAMES = 24  # of a segment that is shorter than a clip
-_PER_FIELD = 13  # figures of a field
-FIELD_FIGURES = _PER_FIELD * GRID * (GRID + 1) // 2
-TEXTURE_FIGURES = FIELD_FIGURES + CHANNELS
+COLUMNS = (GRID + 1) // 2  # fields that mirror each other count as one
+_FIELDS = GRID * COLUMNS
+_LEVELS, _VARIATIONS = 13, 6  # figures of a field
+# The kinds of figures in their order, each as groups that belong together: a field's, or a layer's.
+FIGURE_KINDS = ((_LEVELS,) * _FIELDS, LAYERS, (_VARIATIONS,) * _FIELDS)
+TEXTURE_FIGURES = sum(map(sum, FIGURE_KINDS))
+# The field that a figure belongs to, from 0; -1: an activation's, which has none.
+FIELD_OF_FIGURE = np.concatenate(
+    [
+        np.repeat(np.arange(_FIELDS), _LEVELS),
+        np.full(CHANNELS, -1),
+        np.repeat(np.arange(_FIELDS), _VARIATIONS),
+    ]
+)
 PULSE_BAND, NOISE_BAND = (0.7, 3.0), (4.0, 12.6)  # Hz, of the skin's colour
 
 
@@ -53,27 +64,24 @@ def measured_share(rows: np.ndarray) -> float:
 
 
 def texture_figures(rows: np.ndarray, activations: np.ndarray, fps: float) -> np.ndarray:
-    """The texture of a clip, float32 (`TEXTURE_FIGURES`,): `field_figures`, and the mean of each
-    activation's change.
+    """The texture of a clip, float32 (`TEXTURE_FIGURES`,): `field_levels`, the mean of each
+    activation's change, and `field_variations`.
 
     Args:
         rows: (frames, 49, 10) of a texture file, the clip's; activations: (frames, 96), the same;
             fps: their frames per second.
     """
-    return np.concatenate(
-        [field_figures(rows, fps), np.nanmean(activations.astype(np.float32), axis=0)]
-    )
+    values = {name: rows[..., index].astype(np.float32) for index, name in enumerate(MEASURES)}
+    of_layers = np.nanmean(activations.astype(np.float32), axis=0)
+    return np.concatenate([field_levels(values, fps), of_layers, field_variations(values)])
 
 
-def field_figures(rows: np.ndarray, fps: float) -> np.ndarray:
-    """13 figures of 28 fields, float32 (`FIELD_FIGURES`,).
-
-    Fields that mirror each other are averaged: a mirrored face has the same figures.
+def field_levels(values: dict[str, np.ndarray], fps: float) -> np.ndarray:
+    """13 figures of 28 fields, float32 (364,): what a clip's frames have in common.
 
     Args:
-        rows: (frames, 49, 10) of a texture file, the clip's; fps: their frames per second.
+        values: (frames, 49) of each measure; fps: frames per second.
     """
-    values = {name: rows[..., index].astype(np.float32) for index, name in enumerate(MEASURES)}
     change, acceleration = values["change"], values["acceleration"]
     middle, high = np.nanmedian(change, axis=0), np.nanpercentile(change, 90, axis=0)
     flicker = [
@@ -96,6 +104,37 @@ def field_figures(rows: np.ndarray, fps: float) -> np.ndarray:
         np.log(colour_noise + 1e-4),
         np.nanmedian(values["unexplained"], axis=0),
     ]
+    return _mirrored(figures)
+
+
+def field_variations(values: dict[str, np.ndarray]) -> np.ndarray:
+    """6 figures of 28 fields, float32 (168,): how much the measures of a field vary over a clip,
+    and how its change goes together with that of the whole face.
+
+    Args:
+        values: (frames, 49) of each measure.
+    """
+    change = values["change"]
+    own = np.nan_to_num(change - np.nanmean(change, axis=0))
+    whole = own.mean(axis=1, keepdims=True)
+    energy = np.square(own).mean(axis=0) * np.square(whole).mean(axis=0)
+    figures = [
+        _log_deviation(change),
+        (own * whole).mean(axis=0) / np.sqrt(energy + 1e-6),
+        np.nanpercentile(change, 10, axis=0) - np.nanmedian(change, axis=0),
+        *(_log_deviation(values[name]) for name in ("unexplained", "fine", "gradient")),
+    ]
+    return _mirrored(figures)
+
+
+def _log_deviation(values: np.ndarray) -> np.ndarray:
+    """The logarithm of the deviation over time, of values (frames, n)."""
+    return np.log(np.nanstd(values, axis=0) + 1e-3)
+
+
+def _mirrored(figures: list[np.ndarray]) -> np.ndarray:
+    """Figures of 49 fields (49,) as those of 28, float32, one field's after another's: fields that
+    mirror each other are averaged, so that a mirrored face has the same figures."""
     grid = np.stack(figures, axis=1).reshape(GRID, GRID, len(figures))
     mirrored = (grid + grid[:, ::-1]) / 2
-    return mirrored[:, : (GRID + 1) // 2].ravel().astype(np.float32)
+    return mirrored[:, :COLUMNS].ravel().astype(np.float32)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..kernel_machine import KernelMachine
-from .clip_figures import FIELD_FIGURES
+from .clip_figures import COLUMNS, FIELD_OF_FIGURE
 from .texture_rows import GRID
-
-COLUMNS = (GRID + 1) // 2  # fields that mirror each other count as one
 
 
 def field_weights(machine: KernelMachine, figures: np.ndarray) -> np.ndarray:
@@ -22,10 +20,10 @@ def field_weights(machine: KernelMachine, figures: np.ndarray) -> np.ndarray:
     """
     said = machine(figures)[0].mean()
     fields = GRID * COLUMNS
-    owner = np.arange(figures.shape[1]) // (FIELD_FIGURES // fields)  # of activations: none
     changed = np.repeat(figures[None], fields, axis=0)
     for field in range(fields):
-        changed[field][:, owner == field] = machine.mean[owner == field]
+        of_field = field == FIELD_OF_FIGURE
+        changed[field][:, of_field] = machine.mean[of_field]
     without = machine(changed.reshape(-1, figures.shape[1]))[0].reshape(fields, -1).mean(axis=1)
     half = (said - without).reshape(GRID, COLUMNS)
     return np.concatenate([half, half[:, GRID // 2 - 1 :: -1]], axis=1)

@@ -18,4 +18,5 @@ MEASURES = (
     "red_minus_green",  # mean change of red less green
     "unexplained",  # log share of the change that is not the field's own motion
 )
-CHANNELS = 32 + 64  # of the landmark network's first layers, each the log of how much it changes
+LAYERS = 32, 64  # channels of the landmark network's first layers
+CHANNELS = sum(LAYERS)  # a row holds the log of how much each changes
