@@ -110,7 +110,7 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path):
     for file in ("a.weights.h5", "b.weights.h5"):
         (folder / "mine" / file).symlink_to("/etc/hostname")
     with pytest.raises(InputError, match="a link that leads out"):
-        find_files(read_manifest(folder).sets["mine"], folder)
+        find_files(read_manifest(folder).sets["mine"].files, folder)
 
 
 @pytest.mark.parametrize(

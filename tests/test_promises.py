@@ -51,7 +51,7 @@ def test_a_sets_folder_that_is_a_link_is_not_written_through(tmp_path, monkeypat
     known = manifest(tmp_path / "w", f"sets:\n  mine: {SET % FILES}\n")
     (tmp_path / "w" / "mine").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="link that leads out"):
-        obtain_files(known.sets["mine"], tmp_path / "w")
+        obtain_files(known.sets["mine"].files, tmp_path / "w")
     assert not list((tmp_path / "elsewhere").iterdir())
 
 

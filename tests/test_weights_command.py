@@ -1,6 +1,7 @@
+import shutil
 import sys
 
-from conftest import reference
+from conftest import PROJECT, reference
 
 import utils.weights.__main__ as weights
 from utils.console import run_script
@@ -36,6 +37,13 @@ def test_a_damaged_set_is_called_so(monkeypatch, capsys, tmp_path):
         (tmp_path / "deeper" / stream).write_bytes(b"?")
     _, states, _ = run(monkeypatch, capsys, "--model_weights", tmp_path)
     assert states["deeper"] == "damaged"
+
+
+def test_a_set_whose_third_stream_is_damaged_is_called_so(monkeypatch, capsys, tmp_path):
+    shutil.copytree(PROJECT / "model_weights", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "bundled" / "g3.npz").write_bytes(b"?")
+    _, states, _ = run(monkeypatch, capsys, "--model_weights", tmp_path)
+    assert states["bundled"] == "damaged"
 
 
 def test_a_failed_fetch_is_reported(monkeypatch, capsys, tmp_path):

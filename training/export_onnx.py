@@ -108,7 +108,7 @@ def main() -> int:
 
     weights = read_manifest().sets[BUNDLED]
     given.output.mkdir(parents=True, exist_ok=True)
-    files = find_files(weights, PROJECT_WEIGHTS) or []
+    files = find_files(weights.files, PROJECT_WEIGHTS) or []
     for stream, path in zip(STREAMS, files, strict=True):
         networks = read_networks(path, weights.units or 0, weights.networks)
         onnx.save(onnx_model(networks), given.output / f"{stream}.onnx")

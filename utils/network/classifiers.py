@@ -17,7 +17,6 @@ from ..weights.sets import (
     STREAMS,
     Manifest,
     WeightSet,
-    obtain_file,
     obtain_files,
 )
 from .clips import predict_by_length, stream_values
@@ -120,7 +119,7 @@ class Classifier:
 
 
 def _load_streams(weights: WeightSet, folder: Path) -> tuple[Stream, Stream]:
-    g1, g2 = (_load_stream(weights, path) for path in obtain_files(weights, folder))
+    g1, g2 = (_load_stream(weights, path) for path in obtain_files(weights.files, folder))
     return g1, g2
 
 
@@ -148,7 +147,7 @@ def load_classifier(manifest: Manifest, name: str, folder: Path) -> Classifier:
     first = members[0]
     networks = [_load_streams(member, folder) for member in members]
     texture, features = (
-        None if file is None else load_kernel_machine(obtain_file(file, folder), figures)
+        None if file is None else load_kernel_machine(obtain_files([file], folder)[0], figures)
         for file, figures in (
             (first.texture, TEXTURE_FIGURES),
             (first.features, 2 * (first.units or CONVOLUTIONAL_UNITS)),

@@ -25,11 +25,11 @@ BUNDLED, ON_DISK, MISSING, DAMAGED = "bundled", "on disk", "missing", "damaged"
 def set_state(weights: WeightSet, folder: Path) -> str:
     """`bundled` (part of the project), `on disk`, `missing` or `damaged`."""
     try:
-        if find_files(weights, folder) is None:
+        if find_files(weights.all_files, folder) is None:
             return MISSING
     except InputError:
         return DAMAGED
-    return ON_DISK if any(file.url for file in weights.files) else BUNDLED
+    return ON_DISK if any(file.url for file in weights.all_files) else BUNDLED
 
 
 def detector_state(name: str, folder: Path) -> str:
@@ -60,7 +60,7 @@ def fetch(name: str, manifest: Manifest, folder: Path) -> None:
         obtain_models(DETECTOR_FILES[name], folder)
         return
     for member in manifest.members(name):
-        obtain_files(member, folder)
+        obtain_files(member.all_files, folder)
 
 
 def main() -> int:

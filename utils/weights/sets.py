@@ -137,6 +137,11 @@ class WeightSet:
         """Frames of the shortest clip."""
         return self.shortest_clip or self.clip_length
 
+    @property
+    def all_files(self) -> list[ModelFile]:
+        """Those of every stream that the set has."""
+        return [*self.files, *(file for file in (self.texture, self.features) if file)]
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -317,8 +322,8 @@ def _range(pair: Any) -> tuple[float | None, float | None]:
     return least, most
 
 
-def _find(files: Sequence[ModelFile], folder: Path) -> list[Path] | None:
-    """Files in `folder` or in the project's own, verified; None where one is missing.
+def find_files(files: Sequence[ModelFile], folder: Path) -> list[Path] | None:
+    """Files of a set in `folder` or in the project's own, verified; None where one is missing.
 
     Raises:
         InputError: a file's checksum is wrong, or it is a link out of its folder.
@@ -335,33 +340,13 @@ def _find(files: Sequence[ModelFile], folder: Path) -> list[Path] | None:
     return None
 
 
-def find_files(weights: WeightSet, folder: Path) -> list[Path] | None:
-    """The set's files of landmarks' streams in `folder` or in the project's own, verified; None
-    where one is missing.
-
-    Raises:
-        InputError: a file's checksum is wrong, or it is a link out of its folder.
-    """
-    return _find(weights.files, folder)
-
-
-def obtain_file(file: ModelFile, folder: Path) -> Path:
-    """A file of a set, as `obtain_files` has those of g1 and g2.
-
-    Raises:
-        InputError: it can neither be found nor downloaded, or its checksum is wrong.
-    """
-    found = _find([file], folder)
-    return found[0] if found else _fetch(file, folder)
-
-
-def obtain_files(weights: WeightSet, folder: Path) -> list[Path]:
-    """The set's files, downloaded into `folder` where they are not on disk.
+def obtain_files(files: Sequence[ModelFile], folder: Path) -> list[Path]:
+    """Files of a set, downloaded into `folder` where they are not on disk.
 
     Raises:
         InputError: a file can neither be found nor downloaded, or its checksum is wrong.
     """
-    return find_files(weights, folder) or [_fetch(file, folder) for file in weights.files]
+    return find_files(files, folder) or [_fetch(file, folder) for file in files]
 
 
 def _fetch(file: ModelFile, folder: Path) -> Path:
