@@ -1,14 +1,16 @@
 """The corpus of labelled videos, and the training of the third stream on it."""
 
 import itertools
+import re
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, write_video
 
 from training import corpus, texture_stream
+from training.changed_videos import CHANGES, change_video
 from training.corpus import (
     Change,
     CorpusRow,
@@ -126,4 +128,26 @@ def test_the_table_of_robustness_is_made_with_the_set_that_decides_by_itself(mon
     monkeypatch.setattr(robustness, "extract_versions", lambda videos, folder: made)
     monkeypatch.setattr("sys.argv", ["robustness", "--videos", str(PROJECT / "input")])
     assert robustness.main() == 0
-    assert "| crf 34 | 1 | 0.599" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert re.search(r"\| crf 34 \| 1 \| 0\.599 .* \| 1 \|", printed)  # the copy is called Fake
+    assert "Called Fake unchanged: 0 of 1" in printed
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_video_is_changed_as_its_name_says(tmp_path, random, change):
+    pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg is missing")
+    frames = list(random.integers(0, 255, (12, 64, 96, 3), np.uint8))
+    original = write_video(tmp_path / "a.mp4", frames)
+    change_video(original, CHANGES[change], tmp_path / "b.mp4")
+    with Video(tmp_path / "b.mp4") as video:
+        count, size = sum(1 for _ in video.frames()), (video.width, video.height)
+    sizes = {"half the size": (48, 32), "twice the size": (192, 128), "padded": (192, 64)}
+    counts = {"twice as fast": {6}, "30 frames per second": {14, 15}}
+    assert size == sizes.get(change, (96, 64))
+    assert count in counts.get(change, {12})
+
+
+def test_the_list_of_real_people_names_no_video_twice():
+    rows = read_rows(PROJECT / "training" / "real_videos.tsv")
+    assert len({row.name for row in rows}) == len(rows) == len({row.file for row in rows})
+    assert not any(row.fake for row in rows)

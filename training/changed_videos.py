@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,17 @@ from utils.run.extraction_job import ExtractionOptions
 from utils.run.video_extraction import VideoExtractor
 
 MIRRORED = "mirrored"
-# What is done to a video, as FFmpeg's output options; all are encoded by x264 but the original.
+# A screen that is filmed by hand: askew, swaying, out of focus, in the camera's noise.
+_FILMED = (
+    "perspective=x0=0.03*W:y0=0.02*H:x1=0.98*W:y1=0:x2=0:y2=0.97*H:x3=W:y3=H,"
+    "rotate=0.015*sin(1.7*t),gblur=0.7,noise=alls=6:allf=t,eq=gamma=0.9"
+)
+# A dark band along the lower edge, in which a line of writing comes and goes.
+_CAPTIONS = (
+    "drawbox=y=0.85*ih:h=0.11*ih:color=black@0.7:t=fill,"
+    "drawbox=x=0.2*iw:y=0.88*ih:w=0.6*iw:h=0.04*ih:color=white:t=fill:enable='lt(mod(t,2),1.4)'"
+)
+# What is done to a video, as FFmpeg's output options; encoded by x264 where they name no other.
 CHANGES: dict[str, tuple[str, ...]] = {
     "crf 23": ("-crf", "23"),
     "crf 28": ("-crf", "28"),
@@ -28,6 +39,14 @@ CHANGES: dict[str, tuple[str, ...]] = {
     MIRRORED: ("-crf", "18", "-vf", "hflip"),
     "25 frames per second": ("-crf", "18", "-vf", "fps=25"),
     "30 frames per second": ("-crf", "18", "-vf", "fps=30"),
+    "twice as fast": ("-crf", "18", "-vf", "select=not(mod(n\\,2)),setpts=N/FRAME_RATE/TB"),
+    "captions": ("-crf", "20", "-vf", _CAPTIONS),
+    "filmed screen": ("-crf", "23", "-vf", _FILMED),
+    "padded": ("-crf", "20", "-vf", "pad=2*iw:ih:(ow-iw)/2:0"),
+    "H.265": tuple(
+        shlex.split("-c:v libx265 -preset veryfast -crf 28 -x265-params log-level=error")
+    ),
+    "VP9": tuple(shlex.split("-c:v libvpx-vp9 -crf 36 -b:v 0 -deadline realtime -cpu-used 8")),
 }
 ORIGINAL, OTHER_DETECTOR = "original", "dlib's landmarks"
 
@@ -44,7 +63,7 @@ def change_video(video: Path, options: Sequence[str], path: Path) -> None:
     import imageio_ffmpeg
 
     program = imageio_ffmpeg.get_ffmpeg_exe()
-    coded = ("-an", *options, "-c:v", "libx264", "-preset", "fast", "-pix_fmt", "yuv420p")
+    coded = ("-an", "-c:v", "libx264", "-preset", "fast", "-pix_fmt", "yuv420p", *options)
     subprocess.run([program, "-v", "error", "-y", "-i", str(video), *coded, str(path)], check=True)
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""How far scores move when a video changes but what it shows does not:
+"""How far scores move when a video changes but what it shows does not, and how many of each
+version are called Fake:
 `python -m training.robustness -h`.
 """
 
@@ -9,7 +10,7 @@ import argparse
 import csv
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,20 @@ from training.changed_videos import ORIGINAL, extract_versions
 from utils.console import run_script
 from utils.run.classification import classify_files
 from utils.run.extraction import list_videos
+from utils.verdict.results import FAKE
 from utils.weights.sets import PROJECT_WEIGHTS
 
 
-def movement_table(scores: dict[str, dict[str, float]]) -> str:
+def movement_table(scores: dict[str, dict[str, float]], fakes: Counter[str]) -> str:
     """Markdown: how far scores move from the original's.
 
     Args:
         scores: by change and video; the originals' among them.
+        fakes: how many videos are called Fake, by change.
     """
     lines = [
-        "| change | videos | median move | 95th percentile | largest |",
-        "|---|---|---|---|---|",
+        "| change | videos | median move | 95th percentile | largest | called Fake |",
+        "|---|---|---|---|---|---|",
     ]
     original = scores[ORIGINAL]
     moves = {
@@ -41,8 +44,9 @@ def movement_table(scores: dict[str, dict[str, float]]) -> str:
     for change, of_change in moves.items():
         middle, high = np.percentile(of_change, [50, 95])
         largest = of_change.max()
-        lines.append(f"| {change} | {len(of_change)} | {middle:.3f} | {high:.3f} | {largest:.3f} |")
-    return "\n".join(lines)
+        moved = f"{middle:.3f} | {high:.3f} | {largest:.3f}"
+        lines.append(f"| {change} | {len(of_change)} | {moved} | {fakes[change]} |")
+    return "\n".join([*lines, f"Called Fake unchanged: {fakes[ORIGINAL]} of {len(original)}"])
 
 
 def main() -> int:
@@ -58,11 +62,14 @@ def main() -> int:
         made = extract_versions(list_videos(given.videos), given.landmarks or Path(passing))
         _, results = classify_files(list(made), given.weights, given.model_weights, None, None)
     scores: dict[str, dict[str, float]] = defaultdict(dict)
+    fakes = Counter[str]()
     for result in results:
         video, change = made[result.path]
         if result.score is not None:
             scores[change][video] = result.score
-    print(movement_table(scores))
+            fakes[change] += result.label == FAKE
+            fakes["all"] += result.label == FAKE and change != ORIGINAL
+    print(movement_table(scores, fakes))
     if given.output:
         with given.output.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
