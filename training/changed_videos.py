@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from utils.console import notice, progress, run_script
+from utils.errors import InputError
 from utils.run.extraction import list_videos
 from utils.run.extraction_job import ExtractionOptions
 from utils.run.video_extraction import VideoExtractor
@@ -46,7 +47,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "H.265": tuple(
         shlex.split("-c:v libx265 -preset veryfast -crf 28 -x265-params log-level=error")
     ),
-    "VP9": tuple(shlex.split("-c:v libvpx-vp9 -crf 36 -b:v 0 -deadline realtime -cpu-used 8")),
+    "VP9": tuple(shlex.split("-c:v libvpx-vp9 -crf 36 -b:v 0 -cpu-used 8 -colorspace bt709")),
 }
 ORIGINAL, OTHER_DETECTOR = "original", "dlib's landmarks"
 
@@ -57,14 +58,16 @@ def landmark_file(folder: Path, video: str, change: str) -> Path:
 
 
 def change_video(video: Path, options: Sequence[str], path: Path) -> None:
-    """Writes a changed copy of a video."""
+    """Writes a changed copy of a video. Raises InputError where FFmpeg cannot."""
     import subprocess
 
     import imageio_ffmpeg
 
     program = imageio_ffmpeg.get_ffmpeg_exe()
     coded = ("-an", "-c:v", "libx264", "-preset", "fast", "-pix_fmt", "yuv420p", *options)
-    subprocess.run([program, "-v", "error", "-y", "-i", str(video), *coded, str(path)], check=True)
+    command = [program, "-v", "error", "-y", "-i", str(video), *coded, str(path)]
+    if subprocess.run(command).returncode:
+        raise InputError(f"{video}: FFmpeg cannot write it with {' '.join(options)}")
 
 
 def extract_versions(videos: Sequence[Path], folder: Path) -> dict[Path, tuple[str, str]]:
@@ -88,11 +91,13 @@ def extract_versions(videos: Sequence[Path], folder: Path) -> dict[Path, tuple[s
         for name, options, path, extractor in jobs:
             output = landmark_file(folder, video.name, name)
             if not output.is_file():
-                if options is not None:
-                    change_video(video, options, path)
-                report = extractor.extract(path, output, show_progress=False)
-                if report.error:
-                    notice(report.error)
+                try:
+                    if options is not None:
+                        change_video(video, options, path)
+                    if wrong := extractor.extract(path, output, show_progress=False).error:
+                        raise InputError(wrong)
+                except InputError as error:
+                    notice(str(error))
                     continue
             made[output] = (video.name, name)
     changed.unlink(missing_ok=True)
