@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from utils.errors import InputError
 from utils.kernel_machine import KernelMachine, load_kernel_machine, save_kernel_machine
 from utils.rigid_motion import RIGID_POINTS, TEMPLATE, template_transform
+from utils.run.extraction import extract_videos
 from utils.run.extraction_job import ExtractionOptions
 from utils.run.video_extraction import VideoExtractor
 from utils.texture.activation_measures import ActivationMeter
@@ -33,7 +34,13 @@ from utils.texture.face_patch import (
 )
 from utils.texture.field_measures import TextureMeter, texture_stride
 from utils.texture.field_weights import field_weights
-from utils.texture.texture_file import TextureTrack, read_texture, texture_path, write_texture
+from utils.texture.texture_file import (
+    TextureTrack,
+    is_of_earlier_release,
+    read_texture,
+    texture_path,
+    write_texture,
+)
 from utils.texture.texture_rows import CHANNELS, FIELDS, GRID, MEASURES
 from utils.weights.sets import BUNDLED, DecisionRule, read_manifest
 
@@ -241,6 +248,21 @@ def test_a_texture_file_of_an_earlier_release_counts_as_none(tmp_path, version, 
 
 def test_without_a_texture_file_there_is_none(tmp_path):
     assert read_texture(tmp_path / "a.txt", 10) is None
+    assert not is_of_earlier_release(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize(("version", "earlier"), [(1, True), (2, True), (3, False)])
+def test_a_run_that_skips_a_video_tells_of_texture_by_an_earlier_release(
+    capsys, tmp_path, extracted, version, earlier
+):
+    output = tmp_path / "sample_real.txt"
+    output.write_bytes(extracted.read_bytes())
+    write_arrays(texture_path(output), version=version)
+    options = ExtractionOptions(output_path=tmp_path, log_file=tmp_path / "log.txt")
+    assert extract_videos([PROJECT / "input" / "sample_real.mp4"], options) == 0
+    errors = capsys.readouterr().err
+    assert "1 skipped" in errors
+    assert ("1 of them have a texture file of an earlier release" in errors) == earlier
 
 
 @pytest.fixture

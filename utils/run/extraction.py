@@ -18,6 +18,7 @@ from ..limits import MAX_FILE_NAME
 from ..locations import is_remote, list_names
 from ..outputs import same_file
 from ..texture.texture_file import SUFFIX as TEXTURE_SUFFIX
+from ..texture.texture_file import is_of_earlier_release
 from ..video.file_types import VIDEO_SUFFIXES, is_image_pattern
 from .executor import Executor, WorkerDied
 from .extraction_job import ExtractionOptions, VideoReport
@@ -93,12 +94,19 @@ def extract_videos(
         InputError: two videos of one name, a log or a detector that is not available.
     """
     counts: Counter[str] = Counter()
-    for _, report in extract_each(videos, options, executor):
+    for output, report in extract_each(videos, options, executor):
         if report.error:
             notice(report.error)
         counts["skipped" if report.skipped else "failed" if report.error else "extracted"] += 1
+        if report.skipped and options.texture and not is_remote(output):
+            counts["earlier"] += is_of_earlier_release(output)
     if counts["skipped"]:
         notice(f"{counts['skipped']} videos had landmarks already (--overwrite redoes them)")
+    if counts["earlier"]:
+        notice(
+            f"{counts['earlier']} of them have a texture file of an earlier release, which counts "
+            "as absent: --overwrite measures it anew"
+        )
     notice(
         f"{counts['extracted']} extracted to {options.output_path}, {counts['skipped']} skipped, "
         f"{counts['failed']} failed"

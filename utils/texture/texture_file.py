@@ -85,6 +85,20 @@ def read_texture(landmarks: Path, lines: int) -> TextureTrack | None:
         return _read(path, copy, lines)
 
 
+def is_of_earlier_release(landmarks: Path) -> bool:
+    """Whether the texture beside a landmark file, on this machine, is one that `read_texture`
+    passes over."""
+    path = texture_path(landmarks)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo("version.npy").file_size > _HEADER_BYTES:
+                return False
+        with np.load(path, allow_pickle=False) as content:
+            return int(content["version"]) in EARLIER_VERSIONS
+    except ZIP_ERRORS:  # none is there, or what its reader will refuse
+        return False
+
+
 def _read(path: Path, copy: Path, lines: int) -> TextureTrack | None:
     """See `read_texture`; `copy`: of the file, on this machine."""
     try:
