@@ -40,6 +40,7 @@ def movement_table(scores: dict[str, dict[str, float]], fakes: Counter[str]) -> 
         for change, of in scores.items()
         if change != ORIGINAL
     }
+    fakes = fakes + Counter({"all": sum(fakes[change] for change in moves)})
     moves["all"] = np.concatenate(list(moves.values()))
     for change, of_change in moves.items():
         middle, high = np.percentile(of_change, [50, 95])
@@ -68,7 +69,6 @@ def main() -> int:
         if result.score is not None:
             scores[change][video] = result.score
             fakes[change] += result.label == FAKE
-            fakes["all"] += result.label == FAKE and change != ORIGINAL
     print(movement_table(scores, fakes))
     if given.output:
         with given.output.open("w", newline="", encoding="utf-8") as file:

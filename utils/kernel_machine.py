@@ -24,6 +24,32 @@ def standardise(figures: np.ndarray, mean: np.ndarray, deviation: np.ndarray) ->
 
 
 @dataclass(frozen=True)
+class _Part:
+    """The kernel of a group of figures: those of its support vectors (n, figures of the group), in
+    float64, since distances are small differences of large numbers and a thousand of them are
+    summed."""
+
+    share: float
+    gamma: float
+    of: slice | np.ndarray
+    vectors: np.ndarray
+
+    @cached_property
+    def _lengths(self) -> np.ndarray:
+        """(n,), squared, of the vectors."""
+        return np.square(self.vectors).sum(axis=1)
+
+    def kernel(self, points: np.ndarray) -> np.ndarray:
+        """share * exp(-gamma |point - vector|^2), (m, n), of points (m, all figures)."""
+        own = points[:, self.of]
+        squares = np.square(own).sum(axis=1)[:, None] + self._lengths
+        # a look at a face is one point: not worth waking the threads of BLAS beside a decoder
+        several = len(own) > 1
+        products = own @ self.vectors.T if several else np.einsum("ij,kj->ik", own, self.vectors)
+        return self.share * np.exp(-self.gamma * np.maximum(squares - 2 * products, 0))
+
+
+@dataclass(frozen=True)
 class KernelMachine:
     """f(x) = sum of coefficients * kernel(x, vector) + offset (Cortes and Vapnik, 1995), for
     standardised x, cut at four deviations and, where there is one, carried by a transform.
@@ -51,15 +77,15 @@ class KernelMachine:
     shares: np.ndarray | None = None
 
     @cached_property
-    def _parts(self) -> list[tuple[float, float, slice | np.ndarray, np.ndarray]]:
-        """Share, gamma, figures and support vectors of each group: in float64, since distances are
-        small differences of large numbers and a thousand of them are summed."""
+    def _parts(self) -> list[_Part]:
+        """One for each group, or one for all figures."""
         vectors = self.vectors.astype(float)
         if self.groups is None or self.shares is None:
-            return [(1.0, float(self.gamma), slice(None), vectors)]
+            return [_Part(1.0, float(self.gamma), slice(None), vectors)]
+        members = [np.flatnonzero(self.groups == group) for group in range(len(self.shares))]
         return [
-            (float(share), float(gamma), of := np.flatnonzero(self.groups == group), vectors[:, of])
-            for group, (share, gamma) in enumerate(zip(self.shares, self.gamma, strict=True))
+            _Part(float(share), float(gamma), of, vectors[:, of])
+            for share, gamma, of in zip(self.shares, self.gamma, members, strict=True)
         ]
 
     def __call__(self, figures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -74,18 +100,9 @@ class KernelMachine:
     def kernel(self, points: np.ndarray) -> np.ndarray:
         """The kernel (n, vectors) of points (n, figures) that are standardised and carried."""
         total = np.zeros((len(points), len(self.vectors)))
-        for share, gamma, of, vectors in self._parts:
-            total += share * _gaussian(points[:, of], vectors, gamma)
+        for part in self._parts:
+            total += part.kernel(points)
         return total
-
-
-def _gaussian(points: np.ndarray, vectors: np.ndarray, gamma: float) -> np.ndarray:
-    """exp(-gamma |point - vector|^2), (n, m), of points (n, figures) and vectors (m, figures)."""
-    squares = np.square(points).sum(axis=1)[:, None] + np.square(vectors).sum(axis=1)
-    # a look at a face is one point: not worth waking the threads of BLAS beside a decoder
-    several = len(points) > 1
-    products = points @ vectors.T if several else np.einsum("ij,kj->ik", points, vectors)
-    return np.exp(-gamma * np.maximum(squares - 2 * products, 0))
 
 
 def save_kernel_machine(path: Path, machine: KernelMachine) -> None:

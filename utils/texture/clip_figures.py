@@ -84,9 +84,6 @@ def field_levels(values: dict[str, np.ndarray], fps: float) -> np.ndarray:
     """
     change, acceleration = values["change"], values["acceleration"]
     middle, high = np.nanmedian(change, axis=0), np.nanpercentile(change, 90, axis=0)
-    flicker = [
-        np.nanstd(np.diff(values[band], axis=0), axis=0) for band in ("fine", "middle", "coarse")
-    ]
     green = np.nancumsum(np.nan_to_num(values["green"]), axis=0)
     pulse, noise = _band_energies(green, fps, (PULSE_BAND, NOISE_BAND))
     colour = np.nancumsum(np.nan_to_num(values["red_minus_green"]), axis=0)
@@ -97,7 +94,7 @@ def field_levels(values: dict[str, np.ndarray], fps: float) -> np.ndarray:
         high - middle,
         np.nanmedian(values["fine"] - values["middle"], axis=0),
         np.nanmedian(values["middle"] - values["coarse"], axis=0),
-        *(np.log(one + 1e-3) for one in flicker),
+        *(_log_deviation(np.diff(values[band], axis=0)) for band in ("fine", "middle", "coarse")),
         np.nanmean(values["unchanged"], axis=0),
         np.log((pulse + 1e-4) / (noise + 1e-4)),
         np.log(noise + 1e-4),

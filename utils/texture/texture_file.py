@@ -93,8 +93,8 @@ def is_of_earlier_release(landmarks: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             if archive.getinfo("version.npy").file_size > _HEADER_BYTES:
                 return False
-        with np.load(path, allow_pickle=False) as content:
-            return int(content["version"]) in EARLIER_VERSIONS
+            with archive.open("version.npy") as file:
+                return int(np.lib.format.read_array(file, allow_pickle=False)) in EARLIER_VERSIONS
     except ZIP_ERRORS:  # none is there, or what its reader will refuse
         return False
 
